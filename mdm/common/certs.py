@@ -53,7 +53,8 @@ def key_from_pem(pem: bytes, password: bytes | None = None) -> PrivateKey:
     """Load an RSA or EC private key; ValueError for anything else or a wrong passphrase."""
     try:
         key = load_pem_private_key(pem, password)
-    except (TypeError, UnsupportedAlgorithm) as error:  # TypeError: a passphrase is missing, or given for nothing
+    except (TypeError, ValueError, UnsupportedAlgorithm) as error:
+        # TypeError: a passphrase is missing, or given for nothing.
         raise ValueError("The private key cannot be read: wrong passphrase or unsupported type.") from error
     if not isinstance(key, PrivateKey):
         raise ValueError("Only RSA and EC private keys are supported.")

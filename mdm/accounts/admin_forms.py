@@ -1,0 +1,71 @@
+"""Forms of the admin's own pages: plain Django forms that look like the rest."""
+
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, QueryDict
+from django.utils.datastructures import MultiValueDict
+from unfold.widgets import CHECKBOX_CLASSES, INPUT_CLASSES, SELECT_CLASSES, TEXTAREA_CLASSES
+
+from mdm.accounts.models import Account
+
+# The first one that fits the widget; order matters, as a Textarea is no Input but a FileInput is one.
+_CLASSES: tuple[tuple[type[forms.Widget], list[str]], ...] = (
+    (forms.CheckboxSelectMultiple, []),
+    (forms.CheckboxInput, CHECKBOX_CLASSES),
+    (forms.FileInput, ["pm-file"]),
+    (forms.Select, SELECT_CLASSES),
+    (forms.Textarea, TEXTAREA_CLASSES),
+    (forms.widgets.Input, INPUT_CLASSES),
+)
+
+
+class PageForm(forms.Form):
+    """A form whose fields know the account: choices of rows are limited to it, and errors are tied to their fields."""
+
+    required_css_class = "pm-required"
+
+    def __init__(self, *args: Any, account: Account | None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        for field in self.fields.values():
+            if isinstance(field, forms.ModelChoiceField):
+                field.queryset = field.queryset.model.objects.for_account(account).order_by("pk")
+            dress(field)
+
+
+def posted(request: HttpRequest) -> QueryDict | None:
+    """What the form was sent with; None while it is only shown. (An empty form that was sent is not the same as none.)"""
+    return request.POST if request.method == "POST" else None
+
+
+def posted_files(request: HttpRequest) -> MultiValueDict | None:
+    return request.FILES if request.method == "POST" else None
+
+
+def dress(field: forms.Field) -> None:
+    """Give the field's widget the look of the admin's other inputs."""
+    for kind, classes in _CLASSES:
+        if isinstance(field.widget, kind):
+            known = field.widget.attrs.get("class", "")
+            field.widget.attrs["class"] = " ".join([known, *classes]).strip()
+            return
+
+
+class ConfirmForm(PageForm):
+    """Nothing to fill in: the button is the answer."""
+
+
+class TypedConfirmForm(PageForm):
+    """For what cannot be undone: the person types a name first."""
+
+    confirmation = forms.CharField(label="Confirm", strip=True, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+
+    def __init__(self, *args: Any, expected: str, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.expected = expected
+        self.fields["confirmation"].label = f"Type “{expected}” to confirm"
+
+    def clean_confirmation(self) -> str:
+        if self.cleaned_data["confirmation"] != self.expected.strip():
+            raise forms.ValidationError("That is not the name. Nothing was done.")
+        return self.cleaned_data["confirmation"]

@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class AccountsConfig(AppConfig):
+    name = "mdm.accounts"
+    label = "mdm_accounts"
+    verbose_name = "Accounts"

@@ -1,0 +1,7 @@
+"""Tenants, people and API keys."""
+
+from mdm.accounts.models.account import Account
+from mdm.accounts.models.api_key import ApiKey
+from mdm.accounts.models.user import Membership, Role, User
+
+__all__ = ["Account", "ApiKey", "Membership", "Role", "User"]

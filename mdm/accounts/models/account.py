@@ -1,0 +1,25 @@
+from django.core.validators import RegexValidator
+from django.db import models
+
+
+class Account(models.Model):
+    """A tenant: one organization. Every other row belongs to exactly one account."""
+
+    name = models.CharField(max_length=200)
+    apple_store_country_code = models.CharField(
+        "App Store country",
+        max_length=2,
+        default="US",
+        validators=[RegexValidator(r"^[A-Z]{2}$", "Two capital letters, for example US or DE.")],
+        help_text="The App Store whose apps and prices this account sees: a two-letter country code.",
+    )
+    license_total = models.PositiveIntegerField(
+        "device licences",
+        null=True,
+        blank=True,
+        help_text="How many devices may be enrolled at once. Empty: no limit.",
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,31 @@
+from django.db import models
+
+from mdm.accounts.models.user import User
+from mdm.accounts.scoping import AccountScoped
+
+
+class ApiKey(AccountScoped):
+    """A program's way in. The key itself is shown once and only its digest is kept."""
+
+    class Access(models.TextChoices):
+        READ_ONLY = "read_only", "Read only"
+        READ_WRITE = "read_write", "Read and write"
+
+    name = models.CharField(max_length=100, help_text="What uses this key, for example “Munki report script”.")
+    access = models.CharField(max_length=20, choices=Access, default=Access.READ_WRITE)
+    prefix = models.CharField(max_length=12, editable=False)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+", editable=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True, editable=False)
+    revoked_at = models.DateTimeField(null=True, editable=False)
+
+    class Meta:
+        verbose_name = "API key"
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def is_revoked(self) -> bool:
+        return self.revoked_at is not None

@@ -1,0 +1,1 @@
+"""Small helpers without models, each module named by its topic."""

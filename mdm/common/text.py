@@ -1,0 +1,6 @@
+"""Text from outside on its way into the database."""
+
+
+def clean_text(value: str, limit: int) -> str:
+    """Cut to limit characters, without NUL and lone surrogates, which PostgreSQL cannot store."""
+    return value[:limit].replace("\x00", "").encode("utf-8", "replace").decode()

@@ -1,0 +1,267 @@
+"""Every setting, read from the environment. A fresh clone runs with none set; `docs/settings.md` explains each."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+import sentry_sdk
+
+from mdm.admin_settings import UNFOLD as UNFOLD
+from mdm.embedded_keys import load_or_create
+
+env = environ.Env()
+ROOT = Path(__file__).resolve().parent.parent
+
+# --- Where things live -----------------------------------------------------------------------------------------------
+DATA_DIR = Path(env.str("DATA_DIR", default=str(ROOT / "var"))).resolve()
+HOST = env.str("HOST", default="127.0.0.1")
+PORT = env.int("PORT", default=8000)
+BASE_URL = env.str("BASE_URL", default=f"http://127.0.0.1:{PORT}").rstrip("/")
+
+# --- Keys ------------------------------------------------------------------------------------------------------------
+SECRET_KEY = env.str("SECRET_KEY", default="")
+# Comma list of `id:base64 of 32 bytes`; the first encrypts, all decrypt.
+FIELD_ENCRYPTION_KEYS = env.list("FIELD_ENCRYPTION_KEYS", default=[])
+USES_EMBEDDED_KEYS = not SECRET_KEY or not FIELD_ENCRYPTION_KEYS
+if USES_EMBEDDED_KEYS:
+    _keys = load_or_create(DATA_DIR)
+    SECRET_KEY = SECRET_KEY or _keys.secret_key
+    FIELD_ENCRYPTION_KEYS = FIELD_ENCRYPTION_KEYS or [_keys.field_encryption_key]
+
+# --- Hosts and proxies -----------------------------------------------------------------------------------------------
+DEBUG = env.bool("DEBUG", default=False)
+_base = urlsplit(BASE_URL)
+ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=[]) or ["127.0.0.1", "localhost", "[::1]", HOST, _base.hostname]
+CSRF_TRUSTED_ORIGINS = [f"{_base.scheme}://{_base.netloc}"]
+# Addresses or networks whose X-Forwarded-* and client certificate headers are believed.
+TRUSTED_PROXIES = env.list("TRUSTED_PROXIES", default=[])
+CLIENT_CERT_HEADER = env.str("CLIENT_CERT_HEADER", default="")
+IS_HTTPS = _base.scheme == "https"
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = IS_HTTPS
+SESSION_COOKIE_HTTPONLY = True
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_HSTS_SECONDS = 31536000 if IS_HTTPS else 0
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+
+# --- Device requests -------------------------------------------------------------------------------------------------
+DEVICE_BODY_MAX_BYTES = env.int("DEVICE_BODY_MAX_BYTES", default=10 * 1024 * 1024)
+LAST_SEEN_RESOLUTION_SECONDS = env.int("LAST_SEEN_RESOLUTION_SECONDS", default=60)
+RESULT_RETENTION_DAYS = env.int("RESULT_RETENTION_DAYS", default=90)
+DATA_UPLOAD_MAX_MEMORY_SIZE = DEVICE_BODY_MAX_BYTES
+CHALLENGE_LIFETIME_SECONDS = env.int("CHALLENGE_LIFETIME_SECONDS", default=24 * 3600)
+IDENTITY_LIFETIME_DAYS = env.int("IDENTITY_LIFETIME_DAYS", default=365)
+IDENTITY_RENEWAL_DAYS = env.int("IDENTITY_RENEWAL_DAYS", default=30)
+
+# --- Apple's services ------------------------------------------------------------------------------------------------
+APNS_URL = env.str("APNS_URL", default="https://api.push.apple.com")
+APNS_CA_FILE = env.str("APNS_CA_FILE", default="")
+PUSH_VENDOR_CERTIFICATE = env.str("PUSH_VENDOR_CERTIFICATE", default="")
+DEP_URL = env.str("DEP_URL", default="https://mdmenrollment.apple.com")
+VPP_URL = env.str("VPP_URL", default="https://vpp.itunes.apple.com")
+APP_STORE_URL = env.str("APP_STORE_URL", default="https://itunes.apple.com")
+WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
+
+# --- Applications ----------------------------------------------------------------------------------------------------
+INSTALLED_APPS = [
+    # Only its templates and widgets: the site itself is ours (`mdm.apps.AdminConfig`).
+    "unfold.apps.BasicAppConfig",
+    "mdm.apps.AdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "django_filters",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "mdm.accounts",
+    "mdm.events",
+    "mdm.channels",
+    "mdm.push",
+    "mdm.commands",
+    "mdm.virtual",
+    "devices",
+    "apps_catalog",
+    "enrollment",
+    "mdm.apps.CoreConfig",
+]
+# The first one answers device URLs by itself: no session, CSRF or authentication work on the hot path.
+MIDDLEWARE = [
+    "mdm.edge.DeviceEdge",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "mdm.accounts.middleware.CurrentAccount",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+ROOT_URLCONF = "mdm.urls"
+APPEND_SLASH = False
+WSGI_APPLICATION = "mdm.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [ROOT / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+AUTH_USER_MODEL = "mdm_accounts.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+LOGIN_URL = "admin:login"
+LOGIN_REDIRECT_URL = "admin:index"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Database --------------------------------------------------------------------------------------------------------
+DATABASE_URL = env.str("DATABASE_URL", default="")
+if DATABASE_URL:
+    DATABASES = {"default": env.db_url_config(DATABASE_URL)}
+    DATABASES["default"]["OPTIONS"] = {
+        **DATABASES["default"].get("OPTIONS", {}),
+        # Bound on the server and prepared: half the database's work per exchange, and answers travel as binary.
+        "server_side_binding": True,
+        "prepare_threshold": 3,
+        "pool": {"min_size": 1, "max_size": env.int("DATABASE_POOL_SIZE", default=20), "timeout": 30},
+    }
+else:
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": DATA_DIR / "pomona.sqlite3",
+            "OPTIONS": {
+                "timeout": 30,
+                # A transaction that reads first and writes later would fail at once when another one wrote meanwhile.
+                "transaction_mode": "IMMEDIATE",
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA cache_size=-20000;",
+            },
+            "TEST": {"NAME": DATA_DIR / "test.sqlite3"},
+        }
+    }
+
+# --- Broker, cache, tasks --------------------------------------------------------------------------------------------
+REDIS_URL = env.str("REDIS_URL", default="")
+if REDIS_URL:
+    CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+    CELERY_BROKER_URL = REDIS_URL
+    CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
+else:
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+            "LOCATION": DATA_DIR / "cache",
+        }
+    }
+    CELERY_BROKER_URL = "filesystem://"
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(DATA_DIR / "broker"),
+        "data_folder_out": str(DATA_DIR / "broker"),
+        "control_folder": str(DATA_DIR / "broker-control"),
+        "store_processed": False,
+        "polling_interval": 0.2,
+    }
+    for _folder in ("broker", "broker-control", "cache"):
+        (DATA_DIR / _folder).mkdir(parents=True, exist_ok=True)
+# Workers are told of new rows at most this often by each process.
+NUDGE_SECONDS = env.float("NUDGE_SECONDS", default=1.0)
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_TIME_LIMIT = 15 * 60
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# Nobody talks to the workers but through tasks; without this the file-system broker fills with broadcast files.
+CELERY_WORKER_ENABLE_REMOTE_CONTROL = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
+
+# --- Files -----------------------------------------------------------------------------------------------------------
+# `s3://BUCKET/PREFIX` (credentials from the usual AWS variables) or nothing for the data directory.
+STORAGE_URL = env.str("STORAGE_URL", default="")
+MEDIA_ROOT = DATA_DIR / "files"
+STATIC_URL = "/static/"
+STATIC_ROOT = DATA_DIR / "static"
+STATICFILES_DIRS = [ROOT / "static"]
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)
+WHITENOISE_USE_FINDERS = True
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedStaticFilesStorage"},
+}
+if STORAGE_URL:
+    _storage = urlsplit(STORAGE_URL)
+    STORAGES["default"] = {
+        "BACKEND": "storages.backends.s3.S3Storage",
+        "OPTIONS": {
+            "bucket_name": _storage.netloc,
+            "location": _storage.path.strip("/"),
+            "endpoint_url": env.str("STORAGE_ENDPOINT_URL", default=None),
+            "default_acl": None,
+            "querystring_auth": True,
+        },
+    }
+
+# --- E-mail, language, time ------------------------------------------------------------------------------------------
+vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
+DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"pomona@{_base.hostname}")
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+
+# --- REST API --------------------------------------------------------------------------------------------------------
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["api.authentication.ApiKeyAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["api.permissions.ApiKeyAccess"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": [],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "api.errors.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+# Writes of one API key; 0 is no limit.
+API_RATE_PER_MINUTE = env.int("API_RATE_PER_MINUTE", default=6000)
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Pomona API",
+    "VERSION": "1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "SERVE_PERMISSIONS": [],
+    "SERVE_INCLUDE_SCHEMA": False,
+}
+
+# --- Logging ---------------------------------------------------------------------------------------------------------
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
+    # What devices are refused is logged by `mdm.endpoints.door`, with the reason.
+    "loggers": {"django.request": {"level": "ERROR"}, "httpx": {"level": "WARNING"}, "httpcore": {"level": "WARNING"}},
+}
+# Without it, /metrics answers only callers on this machine.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+SENTRY_DSN = env.str("SENTRY_DSN", default="")
+if SENTRY_DSN:
+    sentry_sdk.init(dsn=SENTRY_DSN, send_default_pii=False, include_local_variables=False)
+

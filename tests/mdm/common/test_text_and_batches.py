@@ -1,0 +1,34 @@
+from django.test import SimpleTestCase
+
+from mdm.common.batches import batches
+from mdm.common.text import clean_text
+from mdm.common.tokens import digest, new_token
+
+
+class CleanTextTest(SimpleTestCase):
+    def test_ordinary_text_stays_as_it_is(self) -> None:
+        for text in ("", "Robin & Kim's iPhone", "日本語", "😀", "a\nb\tc"):
+            self.assertEqual(clean_text(text, 100), text)
+
+    def test_nul_and_lone_surrogates_go(self) -> None:
+        self.assertEqual(clean_text("a\x00b\ud800c\udfffd", 100), "ab?c?d")
+
+    def test_long_text_is_cut(self) -> None:
+        self.assertEqual(clean_text("é" * 300, 255), "é" * 255)
+
+
+class BatchesTest(SimpleTestCase):
+    def test_everything_comes_once_and_in_order(self) -> None:
+        self.assertEqual([list(some) for some in batches(range(7), 3)], [[0, 1, 2], [3, 4, 5], [6]])
+        self.assertEqual(list(batches([], 3)), [])
+
+
+class TokensTest(SimpleTestCase):
+    def test_tokens_are_long_url_safe_and_never_the_same(self) -> None:
+        tokens = {new_token() for _ in range(1000)}
+        self.assertEqual(len(tokens), 1000)
+        for token in tokens:
+            self.assertRegex(token, r"^[A-Za-z0-9_-]{32}$")
+
+    def test_a_digest_is_sha_256(self) -> None:
+        self.assertEqual(digest("abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad")
