@@ -1,0 +1,83 @@
+"""The only way to write the log."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Protocol
+
+from mdm.accounts.actors import SYSTEM, Actor, Source
+from mdm.common.text import clean_text
+from mdm.events.kinds import KINDS, Namespace
+from mdm.events.models import Event, Level
+
+METADATA_TEXT_LIMIT = 2000
+
+
+class DeviceLike(Protocol):
+    pk: int
+    serial_number: str
+    udid: str
+
+
+def emit(
+    event_type: str,
+    *,
+    account_id: int,
+    actor: Actor = SYSTEM,
+    device: DeviceLike | None = None,
+    level: Level = Level.INFO,
+    **metadata: Any,
+) -> Event:
+    """Write one line of the log, in the caller's transaction. metadata is shown to operators: never a secret."""
+    event = build(event_type, account_id=account_id, actor=actor, device=device, level=level, metadata=metadata)
+    event.save(force_insert=True)
+    return event
+
+
+def emit_many(events: Iterable[Event]) -> list[Event]:
+    """Write lines made by `build`, in few statements."""
+    return Event.objects.bulk_create(events, batch_size=500)
+
+
+def build(
+    event_type: str,
+    *,
+    account_id: int,
+    actor: Actor = SYSTEM,
+    device: DeviceLike | None = None,
+    level: Level = Level.INFO,
+    metadata: Mapping[str, Any] | None = None,
+) -> Event:
+    """A line not yet written. Raises KeyError for a name that is not in `kinds`."""
+    KINDS[event_type]
+    return Event(
+        account_id=account_id,
+        namespace=_namespace(actor),
+        event_type=event_type,
+        level=level,
+        source=actor.source,
+        actor_label=actor.label[:200],
+        user_id=actor.user_id,
+        api_key_id=actor.api_key_id,
+        device_id=device.pk if device else None,
+        serial_number=device.serial_number if device else "",
+        udid=device.udid if device else "",
+        metadata={key: _bounded(value) for key, value in (metadata or {}).items()},
+    )
+
+
+def _namespace(actor: Actor) -> Namespace:
+    if actor.source in (Source.ADMIN, Source.API):
+        return Namespace.ADMIN
+    return Namespace.DEVICE if actor.source == Source.DEVICE else Namespace.SYSTEM
+
+
+def _bounded(value: Any) -> Any:
+    """Text from devices may be long and hold what PostgreSQL does not store."""
+    if isinstance(value, str):
+        return clean_text(value, METADATA_TEXT_LIMIT)
+    if isinstance(value, Mapping):
+        return {_bounded(str(key)): _bounded(item) for key, item in list(value.items())[:50]}
+    if isinstance(value, list | tuple):
+        return [_bounded(item) for item in value[:50]]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return _bounded(str(value))
