@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class CommandsConfig(AppConfig):
+    name = "mdm.commands"
+    label = "mdm_commands"
+    verbose_name = "Commands"

@@ -1,0 +1,189 @@
+"""Queueing commands and taking them back. A queued command is a row; the push only wakes the device."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from mdm.accounts.actors import SYSTEM, Actor
+from mdm.channels.models import Channel
+from mdm.channels.services import request_push
+from mdm.commands.models import Command
+from mdm.commands.states import State
+from mdm.events.models import Event
+from mdm.events.services import build, emit, emit_many
+from mdm.protocol.command import read_raw
+from mdm.protocol.errors import ProtocolError
+from mdm.protocol.request_types import Request, clean, split_secrets
+from mdm.push.tasks import wake_soon
+
+BATCH = 1000
+
+
+class CommandExists(ProtocolError):
+    """The channel has a command with that CommandUUID already."""
+
+
+def enqueue(
+    channel: Channel,
+    request: Request,
+    *,
+    actor: Actor = SYSTEM,
+    command_uuid: str | None = None,
+    expires_at: datetime | None = None,
+) -> Command:
+    """Store the command and wake the device after the commit. Raises InvalidCommand, CommandExists; then nothing is queued."""
+    command = _row(channel, prepare(request), actor, command_uuid, expires_at)
+    return _store(channel, command, actor)
+
+
+def enqueue_raw(channel: Channel, plist: bytes, *, actor: Actor = SYSTEM) -> Command:
+    """Store an operator's own command plist: sent as it is, only its structure is checked. Raises ProtocolError."""
+    request_type, command_uuid, body = read_raw(plist)
+    command = Command(
+        account_id=channel.account_id,
+        channel=channel,
+        request_type=request_type,
+        raw_plist=body,
+        actor_label=actor.label,
+        source=actor.source,
+    )
+    if command_uuid:
+        command.command_uuid = command_uuid
+    return _store(channel, command, actor)
+
+
+def enqueue_recipe(
+    channel: Channel, request_type: str, recipe: Mapping[str, Any], *, actor: Actor = SYSTEM
+) -> Command:
+    """Store a command that is completed when it is delivered: recipe is `{"Recipe": name, …}`.
+
+    The names are those of `mdm/endpoints/renderers.py`.
+    """
+    command = Command(
+        account_id=channel.account_id,
+        channel=channel,
+        request_type=request_type,
+        parameters=dict(recipe),
+        actor_label=actor.label,
+        source=actor.source,
+    )
+    return _store(channel, command, actor)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A request that was checked, its secrets apart: made once by `prepare`, queued for any number of channels."""
+
+    request_type: str
+    parameters: Mapping[str, Any]
+    secrets: Mapping[str, Any] = field(repr=False)
+
+
+def prepare(request: Request) -> Prepared:
+    """Raises InvalidCommand."""
+    parameters, secrets = split_secrets(request.request_type, clean(request.request_type, request.parameters))
+    return Prepared(request.request_type, parameters, secrets)
+
+
+def enqueue_many(
+    channels: Sequence[Channel],
+    requests: Iterable[Request | Prepared],
+    *,
+    actor: Actor = SYSTEM,
+    expires_at: datetime | None = None,
+    events: Sequence[Event] = (),
+    are_due: bool = False,
+) -> int:
+    """Queue every request for every channel, oldest request first, in few statements. Returns the number of rows.
+
+    channels come with their devices (`select_related("device")`): the log names them. events are further lines of the
+    log, made with `build`, that are written along. are_due: the caller has marked the channels to be pushed already.
+    """
+    prepared = [request if isinstance(request, Prepared) else prepare(request) for request in requests]
+    rows = [_row(channel, one, actor, None, expires_at) for channel in channels for one in prepared]
+    with transaction.atomic(savepoint=False):
+        Command.objects.bulk_create(rows, batch_size=BATCH)
+        devices = {channel.pk: channel.device for channel in channels}
+        emit_many([*events, *(_queued_event(row, devices[row.channel_id], actor) for row in rows)])
+        if not are_due:
+            request_push([channel.pk for channel in channels])
+        transaction.on_commit(wake_soon)
+    return len(rows)
+
+
+def cancel(command: Command, *, actor: Actor = SYSTEM) -> bool:
+    """Take back a command that no device has received. False if it is too late."""
+    with transaction.atomic():
+        done = Command.objects.filter(pk=command.pk, state=State.QUEUED).update(
+            state=State.CANCELLED, finished_at=timezone.now()
+        )
+        if done:
+            emit(
+                "command.cancelled",
+                account_id=command.account_id,
+                actor=actor,
+                device=command.channel.device,
+                request_type=command.request_type,
+                command_uuid=command.command_uuid,
+            )
+    return bool(done)
+
+
+def clear(channel: Channel, *, actor: Actor = SYSTEM, also_sent: bool = False, why: str = "") -> int:
+    """Cancel everything that waits on a channel; also_sent where the device forgets what it was given (Authenticate)."""
+    states = [State.QUEUED, State.SENT] if also_sent else [State.QUEUED]
+    with transaction.atomic(savepoint=False):
+        count = Command.objects.filter(channel=channel, state__in=states).update(
+            state=State.CANCELLED, finished_at=timezone.now()
+        )
+        if count:
+            emit(
+                "queue.cleared", account_id=channel.account_id, actor=actor, device=channel.device, count=count, why=why
+            )
+    return count
+
+
+def _row(
+    channel: Channel, request: Prepared, actor: Actor, command_uuid: str | None, expires_at: datetime | None
+) -> Command:
+    command = Command(
+        account_id=channel.account_id,
+        channel=channel,
+        request_type=request.request_type,
+        parameters=request.parameters,
+        secrets=request.secrets or None,
+        actor_label=actor.label,
+        source=actor.source,
+        expires_at=expires_at,
+    )
+    if command_uuid:
+        command.command_uuid = command_uuid
+    return command
+
+
+def _store(channel: Channel, command: Command, actor: Actor) -> Command:
+    try:
+        with transaction.atomic():
+            command.save(force_insert=True)
+            _queued_event(command, channel.device, actor).save(force_insert=True)
+            request_push([channel.pk])
+            transaction.on_commit(wake_soon)
+    except IntegrityError as error:
+        if Command.objects.filter(channel=channel, command_uuid=command.command_uuid).exists():
+            raise CommandExists(f"this device has a command with the UUID {command.command_uuid} already") from error
+        raise
+    return command
+
+
+def _queued_event(command: Command, device: object, actor: Actor) -> object:
+    return build(
+        "command.queued",
+        account_id=command.account_id,
+        actor=actor,
+        device=device,
+        metadata={"request_type": command.request_type, "command_uuid": command.command_uuid},
+    )
