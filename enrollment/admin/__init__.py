@@ -1,0 +1,14 @@
+"""Pages about enrolling: devices (with the ways in), enrollment links, certificates and the CAs behind them."""
+
+from enrollment.admin.authorities import CertificateAuthorityAdmin, TrustedAuthorityAdmin
+from enrollment.admin.devices import EnrollableDeviceAdmin
+from enrollment.admin.enrollments import EnrollmentAdmin
+from enrollment.admin.identities import IdentityCertificateAdmin
+
+__all__ = [
+    "CertificateAuthorityAdmin",
+    "EnrollableDeviceAdmin",
+    "EnrollmentAdmin",
+    "IdentityCertificateAdmin",
+    "TrustedAuthorityAdmin",
+]

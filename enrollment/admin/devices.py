@@ -1,0 +1,101 @@
+"""The device pages with the ways in and out: adding a device, its enrollment link, removing it."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+
+from devices.admin import DeviceAdmin
+from devices.models import Device, DeviceGroup, DeviceState
+from devices.services.errors import DeviceError
+from devices.services.groups import default_group
+from enrollment.models import Enrollment
+from enrollment.services.errors import EnrollmentError
+from enrollment.services.links import create_device_with_link, link_for_device, remove_device
+from mdm.accounts.admin_base import EmptyState, Page, actor_of
+from mdm.accounts.admin_forms import PageForm, TypedConfirmForm, posted
+from mdm.accounts.permissions import Action
+
+
+class AddForm(PageForm):
+    name = forms.CharField(max_length=255, help_text="What you call it here, for example “Reception iPad”.")
+    group = forms.ModelChoiceField(DeviceGroup.objects.none(), label="Device group", empty_label=None)
+
+
+@admin.register(Device)
+class EnrollableDeviceAdmin(DeviceAdmin):
+    add_label = "Add device"
+    needs = {"add": Action.MANAGE_DEVICES}
+    pages = (
+        *DeviceAdmin.pages,
+        Page("<int:pk>/link/", "link", Action.MANAGE_DEVICES, post_only=True),
+        Page("<int:pk>/remove/", "remove", Action.DESTROY),
+    )
+    empty_state = EmptyState(
+        "Enroll the first device",
+        "Add it here, then open its one-time link on the device itself: by QR code, e-mail or AirDrop.",
+        "Add device",
+        "admin:devices_device_add",
+        Action.MANAGE_DEVICES,
+        "add_to_home_screen",
+    )
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        self.demand(request, self.needs["add"])
+        account = request.get_account()
+        form = AddForm(posted(request), initial={"group": default_group(account).pk}, account=account)
+        if request.method == "POST" and form.is_valid():
+            try:
+                device, _ = create_device_with_link(
+                    account, **form.cleaned_data, actor=actor_of(request), created_by=request.user
+                )
+            except (DeviceError, EnrollmentError) as error:
+                form.add_error(None, str(error))
+            else:
+                return redirect(self.url("change", device.pk))
+        return self.form_page(
+            request,
+            form,
+            title="Add device",
+            intro="You get a link that enrolls one device. Open it on the device that this is.",
+            button="Add and show the link",
+            back=self.url("changelist"),
+        )
+
+    def more_context(self, request: HttpRequest, device: Device) -> dict[str, Any]:
+        """The open one-time link, for those who may hand it out."""
+        if device.state == DeviceState.ENROLLED or not self.may(request, Action.MANAGE_DEVICES):
+            return {}
+        unused = Enrollment.objects.filter(device=device, spent_at=None, revoked_at=None).first()
+        return {"asks_to_enroll": True, "enrollment": unused if unused and not unused.why_closed else None}
+
+    def link(self, request: HttpRequest, device: Device) -> HttpResponse:
+        back = self.url("change", device.pk)
+        try:
+            link_for_device(device, actor_of(request), created_by=request.user)
+        except EnrollmentError as error:
+            return self.refused(request, str(error), back)
+        return self.done(request, "The link below enrolls this device.", back)
+
+    def remove(self, request: HttpRequest, device: Device) -> HttpResponse:
+        name = str(device)
+        form = TypedConfirmForm(posted(request), expected=name, account=request.get_account())
+        if request.method == "POST" and form.is_valid():
+            remove_device(device, actor_of(request))
+            return self.done(request, f"{name} was removed.", self.url("changelist"))
+        is_enrolled = device.state == DeviceState.ENROLLED
+        leaves = (
+            "The next time it connects, the management profile goes away, and with it the apps, settings and accounts "
+            "that it brought. Personal data stays."
+        )
+        return self.form_page(
+            request,
+            form,
+            title=f"Remove {name}",
+            intro=f"It leaves this list now. {leaves if is_enrolled else 'Its enrollment link no longer works.'}",
+            button="Remove this device",
+            back=self.url("change", device.pk),
+            danger=True,
+        )
