@@ -1,0 +1,21 @@
+"""Mounts the admin, the REST API, the enrollment pages and the operations URLs. Device URLs: `mdm/device_urls.py`."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+from mdm import health
+
+urlpatterns = [
+    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+    path("admin", RedirectView.as_view(pattern_name="admin:index")),
+    path("admin/", admin.site.urls),
+    path("e/", include("enrollment.urls")),
+    path("", include("api.urls")),
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("metrics", health.metrics),
+]
+
+handler400 = "api.errors.bad_request"
+handler500 = "api.errors.server_error"
