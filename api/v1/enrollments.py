@@ -1,0 +1,88 @@
+"""Enrollments: links by which devices come in. Deleting one revokes it; devices that came in by it stay."""
+
+from typing import Any
+
+from django.db.models import QuerySet
+from django.http import HttpResponse
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from api.schema import LIST_PARAMETERS, Resource, describe, reference
+from api.v1.base import ResourceView, link, resource
+from api.views import empty
+from devices.models import DeviceGroup
+from enrollment.models import Enrollment
+from enrollment.services.invitations import send_invitation
+from enrollment.services.links import link_for_group, revoke
+
+ENROLLMENT = Resource(
+    "Enrollment",
+    {
+        "url": serializers.URLField(allow_null=True),
+        "user_enrollment": serializers.BooleanField(),
+        "welcome_screen": serializers.BooleanField(),
+        "authentication": serializers.BooleanField(),
+    },
+    {"device_group": reference("device_group"), "device": reference("device")},
+)
+
+
+class NewEnrollment(serializers.Serializer):
+    device_group_id = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+    name = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")
+
+
+class Invitation(serializers.Serializer):
+    contact = serializers.CharField(max_length=254)
+
+
+def encode_enrollment(enrollment: Enrollment) -> dict[str, Any]:
+    attributes = {
+        "url": enrollment.url,
+        "user_enrollment": False,
+        "welcome_screen": True,
+        "authentication": False,
+    }
+    relationships = {"device_group": link("device_group", enrollment.device_group_id)}
+    if enrollment.device_id is not None:
+        relationships["device"] = link("device", enrollment.device_id)
+    return resource("enrollment", enrollment.pk, attributes, relationships)
+
+
+class EnrollmentsView(ResourceView):
+    def enrollments(self) -> QuerySet:
+        """Revoked ones are gone, and so are those of removed devices; a used one stays as long as its device."""
+        return self.rows(Enrollment).filter(revoked_at=None, device__removed_at=None)
+
+    @describe("enrollments_list", "List enrollments", answers=ENROLLMENT.many, query=[*LIST_PARAMETERS])
+    def list(self, request: Request) -> Response:
+        return self.page(self.enrollments(), encode_enrollment)
+
+    @describe("enrollments_retrieve", "Show an enrollment", answers=ENROLLMENT.one)
+    def retrieve(self, request: Request, pk: int) -> Response:
+        return self.one(self.find(self.enrollments(), pk), encode_enrollment)
+
+    @describe(
+        "enrollments_create",
+        "Make a link by which any number of devices come into a device group",
+        answers=ENROLLMENT.one,
+        status=201,
+        takes=NewEnrollment,
+    )
+    def create(self, request: Request) -> Response:
+        given = self.read(NewEnrollment)
+        group = self.find(self.rows(DeviceGroup), given["device_group_id"])
+        enrollment = link_for_group(group, name=given["name"], actor=request.actor)
+        return self.one(enrollment, encode_enrollment, status=201)
+
+    @describe("enrollments_delete", "Revoke an enrollment", status=204)
+    def destroy(self, request: Request, pk: int) -> HttpResponse:
+        revoke(self.find(self.enrollments(), pk), request.actor)
+        return empty(204)
+
+    @describe("enrollments_invite", "Send the link to an e-mail address", takes=Invitation)
+    def invite(self, request: Request, pk: int) -> HttpResponse:
+        enrollment = self.find(self.enrollments().select_related("device"), pk)
+        send_invitation(enrollment, self.read(Invitation)["contact"], request.actor)
+        return empty(200)

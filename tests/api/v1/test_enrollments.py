@@ -1,0 +1,89 @@
+from django.core import mail
+from django.utils import timezone
+
+from enrollment.models import Enrollment
+from tests.base import AccountTestCase
+from tests.factories import make_device, make_enrollment, make_group
+
+URL = "/api/v1/enrollments"
+
+
+class EnrollmentsTest(AccountTestCase):
+    def test_one_for_a_group_and_one_for_a_device(self):
+        device = make_device(self.account, enrolled=False)
+        reusable, one_time = make_enrollment(self.account), make_enrollment(device=device)
+        rows = self.api.get(URL).json()["data"]
+        group = {"data": {"type": "device_group", "id": self.group.pk}}
+        self.assertEqual(
+            rows[0],
+            {
+                "type": "enrollment",
+                "id": reusable.pk,
+                "attributes": {
+                    "url": reusable.url,
+                    "user_enrollment": False,
+                    "welcome_screen": True,
+                    "authentication": False,
+                },
+                "relationships": {"device_group": group},
+            },
+        )
+        self.assertEqual(
+            rows[1]["relationships"],
+            {"device_group": group, "device": {"data": {"type": "device", "id": device.pk}}},
+        )
+        self.assertEqual(self.api.get(f"{URL}/{one_time.pk}").json(), {"data": rows[1]})
+
+    def test_a_used_link_stays_and_that_of_a_removed_device_goes(self):
+        device = make_device(self.account)
+        enrollment = make_enrollment(device=device, spent_at=timezone.now())
+        self.assertEqual(self.api.get(f"{URL}/{enrollment.pk}").status_code, 200)
+        self.api.delete(f"/api/v1/devices/{device.pk}")
+        self.assertEqual(self.api.get(f"{URL}/{enrollment.pk}").status_code, 404)
+        self.assertEqual(self.api.get(URL).json()["data"], [])
+
+    def test_create_for_a_group(self):
+        group = make_group(self.account)
+        response = self.api.post(URL, {"device_group_id": group.pk})
+        self.assertEqual(response.status_code, 201, response.content)
+        enrollment = Enrollment.objects.get()
+        self.assertEqual((enrollment.device_group, enrollment.device), (group, None))
+        self.assertEqual(response.json()["data"]["attributes"]["url"], enrollment.url)
+
+    def test_create_needs_a_group_of_the_account(self):
+        self.assertEqual(self.api.post(URL, {}).status_code, 422)
+        foreign = make_group(self.other_account)
+        self.assertEqual(self.api.post(URL, {"device_group_id": foreign.pk}).status_code, 404)
+        self.assertEqual(Enrollment.objects.count(), 0)
+
+    def test_deleting_revokes(self):
+        enrollment = make_enrollment(self.account)
+        response = self.api.delete(f"{URL}/{enrollment.pk}")
+        self.assertEqual((response.status_code, response.content), (204, b""))
+        enrollment.refresh_from_db()
+        self.assertEqual(enrollment.why_closed, "revoked")
+        self.assertEqual(self.api.delete(f"{URL}/{enrollment.pk}").status_code, 404)
+
+
+class InvitationTest(AccountTestCase):
+    def setUp(self):
+        super().setUp()
+        self.enrollment = make_enrollment(self.account)
+        self.url = f"{URL}/{self.enrollment.pk}/invitations"
+
+    def test_the_link_is_mailed(self):
+        with self.captureOnCommitCallbacks(execute=True):
+            response = self.api.post(self.url, {"contact": "sara@example.com"})
+        self.assertEqual((response.status_code, response.content), (200, b""))
+        self.assertEqual(mail.outbox[0].to, ["sara@example.com"])
+        self.assertIn(self.enrollment.code, mail.outbox[0].body)
+
+    def test_phone_numbers_are_refused_in_plain_words(self):
+        response = self.api.post(self.url, {"contact": "+15035551234"})
+        self.assertEqual(response.status_code, 422)
+        self.assertIn("e-mail", response.json()["errors"][0]["title"])
+
+    def test_a_contact_is_needed(self):
+        for contact in ("", "nobody"):
+            self.assertEqual(self.api.post(self.url, {"contact": contact}).status_code, 422)
+        self.assertEqual(mail.outbox, [])

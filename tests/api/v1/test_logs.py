@@ -1,0 +1,96 @@
+from datetime import UTC, datetime
+
+from mdm.accounts.actors import DEVICE, Actor, Source
+from mdm.events.models import Event
+from tests.base import AccountTestCase
+from tests.factories import make_device, make_event
+
+URL = "/api/v1/logs"
+
+
+class LogsTest(AccountTestCase):
+    def ids(self, **query) -> list[str]:
+        response = self.api.get(URL, query)
+        self.assertEqual(response.status_code, 200, response.content)
+        return [row["id"] for row in response.json()["data"]]
+
+    def test_what_a_person_did(self):
+        actor = Actor(Source.ADMIN, label=self.owner.email, user_id=self.owner.pk)
+        event = make_event(self.account, "user.signed_in", actor=actor)
+        Event.objects.update(at=datetime(2019, 11, 6, 18, 27, 41, tzinfo=UTC))
+        self.assertEqual(
+            self.api.get(URL).json(),
+            {
+                "data": [
+                    {
+                        "type": "log",
+                        "id": event.log_id,
+                        "attributes": {
+                            "namespace": "admin",
+                            "event_type": "user.signed_in",
+                            "level": 0,
+                            "source": "admin ui",
+                            "at": "11/06/19 18:27:41",
+                            "metadata": {},
+                            "relationships": {
+                                "account": {"data": {"type": "account", "id": self.account.pk}},
+                                "user": {"data": {"type": "user", "id": self.owner.pk, "email": "owner@example.com"}},
+                            },
+                        },
+                    }
+                ],
+                "has_more": False,
+            },
+        )
+
+    def test_what_a_program_did_to_a_device(self):
+        device = make_device(self.account)
+        actor = Actor(Source.API, label="Test key", api_key_id=self.api_key.pk)
+        event = make_event(event_type="device.updated", device=device, actor=actor, name="New")
+        response = self.api.get(f"{URL}/{event.log_id}")
+        attributes = response.json()["data"]["attributes"]
+        self.assertEqual((attributes["level"], attributes["metadata"]), ("info", {"name": "New"}))
+        self.assertEqual(attributes["relationships"]["account"]["data"]["api_key"], "Test key")
+        self.assertEqual(
+            attributes["relationships"]["device"]["data"],
+            {"type": "device", "id": device.pk, "serial_number": device.serial_number, "udid": device.udid},
+        )
+
+    def test_filters(self):
+        device = make_device(self.account)
+        signed_in = make_event(self.account, "user.signed_in", actor=Actor(Source.ADMIN))
+        enrolled = make_event(event_type="device.enrolled", device=device, actor=DEVICE)
+        expired = make_event(self.account, "command.expired")
+        self.assertEqual(self.ids(serial_number=device.serial_number), [enrolled.log_id])
+        self.assertEqual(len(self.ids(serial_number="")), 3)
+        self.assertEqual(self.ids(namespaces="admin"), [signed_in.log_id])
+        self.assertEqual(self.ids(namespaces="admin, device"), [signed_in.log_id, enrolled.log_id])
+        self.assertEqual(self.ids(**{"namespaces[]": ["device", "system"]}), [enrolled.log_id, expired.log_id])
+        self.assertEqual(self.ids(event_types="command.expired"), [expired.log_id])
+        self.assertEqual(self.ids(sources="admin ui"), [signed_in.log_id])
+
+    def test_the_cursor_is_the_id_shown(self):
+        events = [make_event(self.account) for _ in range(4)]
+        ids = [event.log_id for event in events]
+        self.assertEqual(self.ids(limit=2), ids[:2])
+        self.assertEqual(self.ids(limit=2, starting_after=ids[1]), ids[2:])
+        self.assertEqual(self.ids(limit=2, starting_after="0"), ids[:2])
+        self.assertEqual(self.ids(direction="desc", starting_after=ids[2]), [ids[1], ids[0]])
+
+    def test_a_cursor_that_is_unknown_or_of_another_account_is_404(self):
+        foreign = make_event(self.other_account)
+        for cursor in (foreign.log_id, "abcde", "12"):
+            self.assertEqual(self.api.get(URL, {"starting_after": cursor}).status_code, 404)
+
+    def test_the_log_of_others_is_not_shown(self):
+        foreign = make_event(self.other_account)
+        self.assertEqual(self.ids(), [])
+        self.assertEqual(self.api.get(f"{URL}/{foreign.log_id}").status_code, 404)
+
+    def test_a_page_is_two_statements(self):
+        actor = Actor(Source.API, label="Test key", api_key_id=self.api_key.pk)
+        for _ in range(5):
+            make_event(device=make_device(self.account), actor=actor)
+        self.api.get(URL)
+        with self.assertNumQueries(2):
+            self.api.get(URL, {"limit": 100})

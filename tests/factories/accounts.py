@@ -1,0 +1,32 @@
+"""Accounts, people, API keys."""
+
+from mdm.accounts.models import Account, ApiKey, Membership, Role, User
+from mdm.accounts.services import create_api_key
+from tests.factories.numbers import number
+
+PASSWORD = "correct horse battery"
+
+
+def make_account(name: str = "", **fields: object) -> Account:
+    return Account.objects.create(name=name or f"Account {number()}", **fields)
+
+
+def make_user(account: Account | None = None, *, role: str = Role.OWNER, email: str = "", **fields: object) -> User:
+    """A person with that role in the account (none without an account); the password is PASSWORD."""
+    fields.setdefault("password", PASSWORD)
+    user = User.objects.create_user(email or f"person{number()}@example.com", **fields)
+    if account is not None:
+        Membership.objects.create(account=account, user=user, role=role)
+    return user
+
+
+def make_api_key(
+    account: Account | None = None,
+    *,
+    name: str = "",
+    access: str = ApiKey.Access.READ_WRITE,
+    created_by: User | None = None,
+) -> tuple[ApiKey, str]:
+    """The row and the key itself."""
+    account = account or make_account()
+    return create_api_key(account, name=name or f"Key {number()}", access=access, created_by=created_by)
