@@ -1,0 +1,99 @@
+// What the admin's own pages do in the browser. Everything also works without: this only saves a click or a reload.
+(() => {
+  "use strict";
+
+  const MENUS = "details.pm-menu[open], details.pm-user[open]";
+  const WATCH_EVERY_MS = 2500;
+  const WATCH_AT_MOST = 240; // ten minutes; then the person reloads
+
+  function copy(button) {
+    const text = button.dataset.copy;
+    const done = () => {
+      const icon = button.querySelector(".material-symbols-outlined");
+      icon.textContent = "check";
+      button.title = "Copied";
+      setTimeout(() => { icon.textContent = "content_copy"; button.title = "Copy"; }, 1500);
+    };
+    if (navigator.clipboard && window.isSecureContext) {
+      navigator.clipboard.writeText(text).then(done);
+      return;
+    }
+    const area = document.createElement("textarea");
+    area.value = text;
+    area.style.position = "fixed";
+    area.style.opacity = "0";
+    document.body.append(area);
+    area.select();
+    if (document.execCommand("copy")) done();
+    area.remove();
+  }
+
+  // A page that waits for a device asks now and then whether there is something new, and only then loads itself again.
+  function watch(element) {
+    let asked = 0;
+    const ask = async () => {
+      asked += 1;
+      if (asked > WATCH_AT_MOST) return;
+      const isTyping = ["INPUT", "TEXTAREA", "SELECT"].includes(document.activeElement?.tagName);
+      if (document.visibilityState === "visible" && !isTyping) {
+        try {
+          const response = await fetch(element.dataset.watch, { headers: { Accept: "application/json" } });
+          if (!response.ok) return;
+          if ((await response.json()).mark !== element.dataset.mark) {
+            window.location.reload();
+            return;
+          }
+        } catch {
+          // The network is away for a moment: ask again later.
+        }
+      }
+      setTimeout(ask, WATCH_EVERY_MS);
+    };
+    setTimeout(ask, WATCH_EVERY_MS);
+  }
+
+  // Hides what does not contain the words; sections that become empty go with it.
+  function find(input) {
+    const place = document.getElementById(input.dataset.find);
+    const words = input.value.trim().toLowerCase();
+    const rows = place.querySelectorAll(place.tagName === "TABLE" ? "tbody tr" : "[data-text]");
+    let shown = 0;
+    rows.forEach((row) => {
+      row.hidden = !(row.dataset.text || row.textContent.toLowerCase()).includes(words);
+      shown += row.hidden ? 0 : 1;
+    });
+    place.querySelectorAll("[data-family]").forEach((family) => {
+      family.hidden = !family.querySelector("[data-text]:not([hidden])");
+    });
+    const none = document.querySelector("[data-none]");
+    if (none) none.hidden = shown > 0;
+  }
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-copy]");
+    if (button) {
+      event.preventDefault();
+      copy(button);
+    }
+    document.querySelectorAll(MENUS).forEach((menu) => {
+      if (!menu.contains(event.target)) menu.open = false;
+    });
+  });
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Escape") return;
+    document.querySelectorAll(MENUS).forEach((menu) => {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    });
+  });
+  document.addEventListener("input", (event) => {
+    if (event.target.matches("[data-find]")) find(event.target);
+  });
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
+  });
+  document.addEventListener("DOMContentLoaded", () => {
+    document.documentElement.classList.add("pm-script");
+    document.querySelectorAll("[data-watch]").forEach(watch);
+  });
+})();

@@ -1,0 +1,109 @@
+"""What the tests of the admin start from: one person of every role, and one of everything in two accounts."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+from django.db import models
+from django.test import Client
+from django.urls import reverse
+
+from devices.models import Device, DeviceGroup
+from enrollment.models import CertificateAuthority, Enrollment, IdentityCertificate, TrustedAuthority
+from enrollment.services.ca import authority_of, issue
+from enrollment.services.trust import trust_authority
+from mdm.accounts.actors import SYSTEM
+from mdm.accounts.admin_base import AccountAdmin
+from mdm.accounts.models import Account, ApiKey, Membership, Role, User
+from mdm.commands.models import Command
+from mdm.common import certs
+from mdm.events.models import Event
+from mdm.push.models import PushCertificate, PushRequest
+from tests.base import AccountTestCase
+from tests.factories import make_api_key, make_command, make_device, make_enrollment, make_event, make_user
+
+ANSWER = b'<plist version="1.0"><dict><key>Status</key><string>Acknowledged</string></dict></plist>'
+
+
+@dataclass
+class Rows:
+    """One row of every model that has pages, all of one account."""
+
+    rows: dict[type[models.Model], models.Model]
+
+    def __getitem__(self, model: type[models.Model]) -> Any:
+        return self.rows[model]
+
+
+def registered() -> list[tuple[type[models.Model], AccountAdmin]]:
+    return sorted(admin.site._registry.items(), key=lambda pair: pair[0]._meta.label)
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user)
+    return client
+
+
+def make_rows(account: Account) -> Rows:
+    """One of everything, each in a state in which its pages have something to show or do."""
+    device = make_device(account, name="Reception iPad")
+    command = make_command(device, "DeviceInformation", state="acknowledged", apply_state="applied", result=ANSWER)
+    key = certs.new_rsa_key()
+    ca = certs.create_ca("External CA", organization="Elsewhere", key=key)
+    push_certificate = PushCertificate.objects.create(
+        account=account,
+        topic=f"com.apple.mgmt.External.{account.pk}",
+        certificate_pem="pem",
+        key_pem="key",
+        not_before=certs.not_before(ca),
+        not_after=certs.not_after(ca),
+    )
+    PushRequest.objects.create(account=account, key_pem="key", csr_der=b"csr")
+    found: list[models.Model] = [
+        account,
+        device,
+        device.group,
+        command,
+        make_enrollment(account),
+        make_event(account, device=device),
+        make_api_key(account)[0],
+        make_user(account, role=Role.READ_ONLY).memberships.get(),
+        push_certificate,
+        authority_of(account),
+        issue(account, key.public_key(), device=device),
+        trust_authority(account, ca.public_bytes(certs.Encoding.PEM), "", SYSTEM),
+    ]
+    return Rows({type(row): row for row in found})
+
+
+class AdminTestCase(AccountTestCase):
+    """people: a client for each role of the account. outside: the owner of another one. nobody: not signed in."""
+
+    MODELS = (
+        Account,
+        ApiKey,
+        CertificateAuthority,
+        Command,
+        Device,
+        DeviceGroup,
+        Enrollment,
+        Event,
+        IdentityCertificate,
+        Membership,
+        PushCertificate,
+        TrustedAuthority,
+    )
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.users = {role: make_user(self.account, role=role, email=f"{role}@acme.example") for role in Role}
+        self.people = {role: signed_in(user) for role, user in self.users.items()}
+        self.outside = signed_in(self.outsider)
+        self.nobody = Client()
+
+    def url(self, model: type[models.Model], view: str, *arguments: object) -> str:
+        return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{view}", args=arguments)
+
+    def events(self, event_type: str) -> list[Event]:
+        return list(Event.objects.for_account(self.account).filter(event_type=event_type).order_by("id"))

@@ -1,0 +1,245 @@
+"""Whole jobs in a real browser, as a person does them."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import SkipTest
+
+import pytest
+from django.contrib.staticfiles.testing import StaticLiveServerTestCase
+from django.core.cache import cache
+from django.utils import timezone
+from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+
+from devices.models import Device
+from enrollment.models import Enrollment
+from mdm.accounts.models import ApiKey, Role
+from mdm.commands.models import Command
+from tests.factories import PASSWORD, make_account, make_command, make_default_group, make_device, make_event, make_user
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+]
+WAIT_MS = 15_000
+
+
+def chromium() -> str:
+    """Where the browser is. Only a machine that is not CI may do without."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None and not os.environ.get("CI"):
+        raise SkipTest("chromium is not installed")
+    return path or "/usr/bin/chromium"
+
+
+@pytest.mark.browser
+class BrowserTest(StaticLiveServerTestCase):
+    playwright: Playwright
+    browser: Browser
+
+    @classmethod
+    def setUpClass(cls) -> None:
+        path = chromium()
+        # Playwright runs an event loop in this thread; the ORM is only used between its calls, never within it.
+        cls.unsafe_before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
+        os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+        super().setUpClass()
+        cls.playwright = sync_playwright().start()
+        cls.browser = cls.playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+
+    @classmethod
+    def tearDownClass(cls) -> None:
+        cls.browser.close()
+        cls.playwright.stop()
+        super().tearDownClass()
+        if cls.unsafe_before is None:
+            os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)
+
+    def setUp(self) -> None:
+        super().setUp()
+        cache.clear()
+        self.account = make_account("Orchard School")
+        make_default_group(self.account)
+        for role in Role:
+            make_user(self.account, role=role, email=f"{role}@orchard.example")
+
+    @contextmanager
+    def person(self, role: Role = Role.OWNER, **options: Any) -> Iterator[Page]:
+        """A signed-in person's page. At the end no other host was asked and no script had failed."""
+        context = self.browser.new_context(**options)
+        page = context.new_page()
+        page.set_default_timeout(WAIT_MS)
+        foreign: list[str] = []
+        faults: list[str] = []
+        page.on("request", lambda request: foreign.append(request.url) if self.is_foreign(request.url) else None)
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
+        page.goto(f"{self.live_server_url}/admin/")
+        page.get_by_label("E-mail").fill(f"{role}@orchard.example")
+        page.get_by_label("Password").fill(PASSWORD)
+        page.get_by_role("button", name="Sign in").click()
+        expect(page.get_by_role("heading", name="Home", level=1)).to_be_visible()
+        try:
+            yield page
+        finally:
+            context.close()
+        self.assertEqual(foreign, [])
+        self.assertEqual([fault for fault in faults if "422" not in fault], [])
+
+    def is_foreign(self, url: str) -> bool:
+        return not url.startswith((self.live_server_url, "data:", "blob:"))
+
+    def open(self, page: Page, path: str) -> None:
+        page.goto(f"{self.live_server_url}/admin/{path}")
+
+    def test_adding_the_first_device_and_handing_out_its_link(self) -> None:
+        with self.person(Role.OPERATOR) as page:
+            page.get_by_role("link", name="Add device").click()
+            page.get_by_label("Name").fill("Reception iPad")
+            page.get_by_role("button", name="Add and show the link").click()
+            expect(page.get_by_role("heading", name="Reception iPad", level=1)).to_be_visible()
+            enrollment = Enrollment.objects.get()
+            expect(page.get_by_text(enrollment.url)).to_be_visible()
+            expect(page.locator("svg.pm-qr")).to_be_visible()
+            page.get_by_role("button", name="Copy the enrollment link").click()
+            expect(page.get_by_role("button", name="Copy the enrollment link")).to_have_attribute("title", "Copied")
+            # The device enrolls; the page notices by itself.
+            Device.objects.update(state="enrolled", enrolled_at=timezone.now())
+            expect(page.get_by_text("Enrolled", exact=True).first).to_be_visible(timeout=WAIT_MS)
+
+    def test_locking_a_mac_and_seeing_it_answered_without_reloading(self) -> None:
+        device = make_device(self.account, platform="macOS", name="Lab Mac")
+        with self.person(Role.ADMIN) as page:
+            self.open(page, f"devices/device/{device.pk}/change/")
+            page.get_by_role("link", name="Send a command").click()
+            page.get_by_label("Find a command").fill("lock")
+            expect(page.get_by_text("Installed apps")).to_be_hidden()
+            page.get_by_role("link", name="Lock asks for a confirmation").click()
+            page.get_by_label("Message").fill("Please bring me back")
+            page.get_by_label("PIN").fill("123456")
+            page.get_by_role("button", name="Lock: send to Lab Mac").click()
+            expect(page.get_by_text("Please look at what is marked below")).to_be_visible()
+            expect(page.get_by_label("PIN")).to_have_value("")
+            page.get_by_label("PIN").fill("123456")
+            page.get_by_label("to confirm").fill("Lab Mac")
+            page.get_by_role("button", name="Lock: send to Lab Mac").click()
+            expect(page.get_by_text("Waits for the device to connect")).to_be_visible()
+            self.assertNotIn("123456", page.content())
+            Command.objects.update(state="acknowledged", status="Acknowledged", finished_at=timezone.now())
+            expect(page.get_by_text("The device has done it.")).to_be_visible(timeout=WAIT_MS)
+
+    def test_an_operator_is_not_offered_what_destroys(self) -> None:
+        device = make_device(self.account, name="Library 1")
+        with self.person(Role.OPERATOR) as page:
+            self.open(page, f"devices/device/{device.pk}/send/")
+            expect(page.get_by_role("link", name="Device information")).to_be_visible()
+            expect(page.get_by_text("Erase", exact=True)).to_have_count(0)
+            self.open(page, f"devices/device/{device.pk}/change/")
+            page.get_by_label("More actions").click()
+            expect(page.get_by_role("link", name="Edit name and group")).to_be_visible()
+            expect(page.get_by_text("Remove this device")).to_have_count(0)
+
+    def test_finding_a_device_by_keyboard_alone(self) -> None:
+        make_device(self.account, name="Library 1")
+        make_device(self.account, name="Kiosk in the hall")
+        with self.person(Role.READ_ONLY) as page:
+            page.locator("body").click(position={"x": 700, "y": 5})
+            page.keyboard.press("Control+k")
+            page.locator("#search-input-command").press_sequentially("kiosk")
+            expect(page.get_by_role("link", name="Kiosk in the hall")).to_be_visible()
+            page.keyboard.press("ArrowDown")
+            page.keyboard.press("Enter")
+            expect(page.get_by_role("heading", name="Kiosk in the hall", level=1)).to_be_visible()
+
+    def test_filtering_the_list_and_clearing_it_again(self) -> None:
+        make_device(self.account, platform="macOS", name="Lab Mac")
+        make_device(self.account, platform="iOS", name="Library 1")
+        with self.person(Role.READ_ONLY) as page:
+            self.open(page, "devices/device/")
+            page.locator("summary", has_text="Platform").click()
+            page.get_by_role("link", name="Mac", exact=True).click()
+            expect(page.get_by_role("link", name="Lab Mac")).to_be_visible()
+            expect(page.get_by_role("link", name="Library 1")).to_have_count(0)
+            page.get_by_role("link", name="Clear").click()
+            expect(page.get_by_role("link", name="Library 1")).to_be_visible()
+
+    def test_moving_chosen_devices_to_a_group(self) -> None:
+        for number in range(3):
+            make_device(self.account, name=f"Library {number}")
+        with self.person(Role.OPERATOR) as page:
+            self.open(page, "devices/devicegroup/add/")
+            page.get_by_label("Name").fill("Reading room")
+            page.get_by_role("button", name="Save").click()
+            self.open(page, "devices/device/")
+            for box in page.locator("input.action-select").all()[1:]:
+                box.check()
+            page.get_by_label("Select action to run").select_option("move_chosen")
+            page.get_by_role("button", name="Run").click()
+            page.get_by_label("Move to").select_option(label="Reading room")
+            page.get_by_role("button", name="Move").click()
+            expect(page.get_by_text("devices moved to Reading room")).to_be_visible()
+        self.assertGreaterEqual(Device.objects.filter(group__name="Reading room").count(), 2)
+
+    def test_an_api_key_is_seen_once(self) -> None:
+        with self.person(Role.ADMIN) as page:
+            self.open(page, "mdm_accounts/apikey/add/")
+            page.get_by_label("Name").fill("Munki")
+            page.get_by_role("button", name="Create the key").click()
+            secret = page.locator(".pm-once code").inner_text()
+            page.get_by_role("link", name="I have copied it").click()
+            expect(page.get_by_role("link", name="Munki")).to_be_visible()
+            self.assertNotIn(secret, page.content())
+        self.assertTrue(secret.startswith(ApiKey.objects.get().prefix))
+
+    def test_it_works_without_scripts(self) -> None:
+        device = make_device(self.account, name="Library 1")
+        with self.person(Role.OPERATOR, java_script_enabled=False) as page:
+            self.open(page, f"devices/device/{device.pk}/send/")
+            page.get_by_role("link", name="Security information").click()
+            page.get_by_role("button", name="Security information: send to Library 1").click()
+            expect(page.get_by_text("Waits for the device to connect")).to_be_visible()
+            page.get_by_role("button", name="Cancel the command").click()
+            expect(page.get_by_text("Taken back before the device got it")).to_be_visible()
+
+    def test_dark_is_dark(self) -> None:
+        with self.person(Role.OWNER, color_scheme="dark") as page:
+            lightness = page.evaluate(
+                """() => {
+                    const paint = document.createElement("canvas").getContext("2d");
+                    paint.fillStyle = getComputedStyle(document.getElementById("main")).backgroundColor;
+                    paint.fillRect(0, 0, 1, 1);
+                    return Math.max(...paint.getImageData(0, 0, 1, 1).data.slice(0, 3));
+                }"""
+            )
+            self.assertLess(lightness, 60)
+
+    def test_no_page_is_wider_than_a_phone(self) -> None:
+        device = make_device(self.account, platform="macOS", name="A Mac with a rather long name in the reading room")
+        failed = make_command(
+            device, "RestartDevice", state="failed", error_chain=[{"USEnglishDescription": "No. " * 40}]
+        )
+        make_command(device, "SecurityInfo")
+        make_event(device=device, event_type="device.enrolled")
+        paths = [
+            "",
+            "devices/device/",
+            f"devices/device/{device.pk}/change/",
+            f"devices/device/{device.pk}/change/?tab=commands",
+            f"devices/device/{device.pk}/send/",
+            f"devices/device/{device.pk}/send/EraseDevice/",
+            f"mdm_commands/command/{failed.pk}/change/",
+            "mdm_commands/command/",
+            "mdm_events/event/",
+            "mdm_push/pushcertificate/",
+            "mdm_accounts/membership/",
+            "enrollment/enrollment/",
+        ]
+        with self.person(Role.OWNER, viewport={"width": 390, "height": 844}) as page:
+            for path in paths:
+                self.open(page, path)
+                self.assertLessEqual(page.evaluate("document.documentElement.scrollWidth"), 390, path)
