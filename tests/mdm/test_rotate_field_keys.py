@@ -1,0 +1,132 @@
+"""The rotation command: every encrypted value of every model gets the first key; nothing else changes."""
+
+import base64
+import json
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from pytest_django.fixtures import Settings
+
+from mdm.channels.models import Channel
+from mdm.commands.models import Command
+from mdm.common import crypto
+from mdm.management.commands import rotate_field_keys
+from mdm.push.models import PushRequest
+from tests.factories import make_account, make_device
+
+pytestmark = pytest.mark.django_db
+
+
+def key(name: str, byte: bytes) -> str:
+    return f"{name}:{base64.b64encode(byte * 32).decode()}"
+
+
+OLD, NEW, OTHER = key("old", b"o"), key("new", b"n"), key("other", b"x")
+
+
+@pytest.fixture
+def rows(settings: Settings) -> tuple[Channel, Command, PushRequest]:
+    """One row for each kind of encrypted field, written with the old key."""
+    settings.FIELD_ENCRYPTION_KEYS = [OLD]
+    account = make_account()
+    channel = make_device(account=account).device_channel
+    channel.unlock_token, channel.bootstrap_token = b"unlock", b""
+    channel.save()
+    command = Command(account=account, channel=channel, request_type="DeviceLock", secrets={"PIN": "123456"})
+    command.result = b"answer " * 1000
+    command.save()
+    request = PushRequest.objects.create(account=account, key_pem="a key", csr_der=b"")
+    return channel, command, request
+
+
+def rotate() -> dict[str, int]:
+    out = StringIO()
+    call_command("rotate_field_keys", stdout=out, stderr=StringIO())
+    return json.loads(out.getvalue())
+
+
+def values(rows: tuple[Channel, Command, PushRequest]) -> list[object]:
+    channel, command, request = (type(row).objects.get(pk=row.pk) for row in rows)
+    return [channel.unlock_token, channel.bootstrap_token, command.secrets, command.result, request.key_pem]
+
+
+def test_every_value_is_readable_with_the_new_key_alone(rows: tuple, settings: Settings) -> None:
+    before = values(rows)
+    settings.FIELD_ENCRYPTION_KEYS = [NEW, OLD]
+    assert rotate() == {"rotated": 4, "unreadable": 0}
+    settings.FIELD_ENCRYPTION_KEYS = [NEW]
+    assert values(rows) == before == [b"unlock", b"", {"PIN": "123456"}, b"answer " * 1000, "a key"]
+
+
+def test_a_second_run_finds_nothing_to_do(rows: tuple, settings: Settings) -> None:
+    settings.FIELD_ENCRYPTION_KEYS = [NEW, OLD]
+    rotate()
+    stored = Channel.objects.filter(pk=rows[0].pk).values_list("unlock_token", flat=True).get()
+    assert rotate() == {"rotated": 0, "unreadable": 0}
+    assert Channel.objects.filter(pk=rows[0].pk).values_list("unlock_token", flat=True).get() == stored
+
+
+def test_all_rows_are_reached_however_small_the_batch(
+    rows: tuple, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rotate_field_keys, "BATCH", 2)
+    channel = rows[0]
+    for number in range(5):
+        Command.objects.create(
+            account=channel.account, channel=channel, request_type="DeviceLock", secrets={"PIN": str(number)}
+        )
+    settings.FIELD_ENCRYPTION_KEYS = [NEW, OLD]
+    assert rotate() == {"rotated": 9, "unreadable": 0}
+    settings.FIELD_ENCRYPTION_KEYS = [NEW]
+    assert [row.secrets["PIN"] for row in Command.objects.order_by("pk")] == ["123456", "0", "1", "2", "3", "4"]
+
+
+def test_what_cannot_be_read_is_named_and_left_alone_and_the_rest_is_done(rows: tuple, settings: Settings) -> None:
+    settings.FIELD_ENCRYPTION_KEYS = [OTHER]
+    rows[2].key_pem = "written with a third key"
+    rows[2].save()
+    settings.FIELD_ENCRYPTION_KEYS = [NEW, OLD]
+    out, errors = StringIO(), StringIO()
+    with pytest.raises(CommandError, match="1 values"):
+        call_command("rotate_field_keys", stdout=out, stderr=errors)
+    assert json.loads(out.getvalue()) == {"rotated": 3, "unreadable": 1}
+    assert f"PushRequest {rows[2].pk}" in errors.getvalue()
+    assert "third key" not in errors.getvalue()
+    settings.FIELD_ENCRYPTION_KEYS = [OTHER]
+    assert PushRequest.objects.get().key_pem == "written with a third key"
+
+
+def test_a_value_stored_meanwhile_is_not_overwritten(
+    rows: tuple, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.FIELD_ENCRYPTION_KEYS = [NEW, OLD]
+    decrypt = crypto.decrypt
+
+    def decrypt_slowly(stored: bytes, *, place: str) -> bytes:
+        """Between reading and writing a device brings a new token."""
+        if place.startswith("mdm_channels"):
+            channel = Channel.objects.get(pk=rows[0].pk)
+            channel.__dict__["unlock_token"] = b"a newer one"
+            channel.save()
+        return decrypt(stored, place=place)
+
+    monkeypatch.setattr(crypto, "decrypt", decrypt_slowly)
+    assert rotate()["rotated"] == 3
+    monkeypatch.undo()
+    settings.FIELD_ENCRYPTION_KEYS = [NEW]
+    assert Channel.objects.get(pk=rows[0].pk).unlock_token == b"a newer one"
+
+
+def test_no_encrypted_field_is_forgotten() -> None:
+    found = {f"{model._meta.label}.{field.name}" for model, field in rotate_field_keys.encrypted_fields()}
+    assert {
+        "mdm_channels.Channel.unlock_token",
+        "mdm_channels.Channel.bootstrap_token",
+        "mdm_commands.Command.secrets",
+        "mdm_commands.Command.raw_plist",
+        "mdm_commands.Command.result",
+        "mdm_push.PushCertificate.key_pem",
+        "mdm_push.PushRequest.key_pem",
+        "enrollment.CertificateAuthority.key_pem",
+    } <= found
