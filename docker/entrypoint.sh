@@ -18,17 +18,17 @@ case "$role" in
     web)
         needs_servers
         exec python -m granian --interface wsgi mdm.wsgi:application --host "${HOST:-0.0.0.0}" --port "${PORT:-8000}" \
-            --workers "${WEB_PROCESSES:-$cores}" --blocking-threads 9 --workers-kill-timeout 10s --log-level warning
+            --workers "${WEB_PROCESSES:-$cores}" --blocking-threads 4 --workers-kill-timeout 10s --log-level warning
         ;;
     worker)
         needs_servers
         [ "$cores" -ge 2 ] || cores=2
-        exec python -m celery -A mdm worker --loglevel INFO --pool prefork \
+        exec python -m celery --quiet --app mdm worker --loglevel INFO --pool prefork \
             --concurrency "${WORKER_PROCESSES:-$cores}" --without-gossip --without-mingle --without-heartbeat
         ;;
     beat)
         needs_servers
-        exec python -m celery -A mdm beat --loglevel INFO --pidfile=
+        exec python -m celery --quiet --app mdm beat --loglevel INFO --pidfile=
         ;;
     migrate)
         needs_servers

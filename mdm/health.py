@@ -47,7 +47,9 @@ def _may_read_metrics(request: HttpRequest) -> bool:
 def _try(check: Callable[[], None]) -> str:
     try:
         check()
-    except Exception as error:  # whatever is wrong with that part is the answer, without its details (they may hold secrets)
+    except (
+        Exception
+    ) as error:  # whatever is wrong with that part is the answer, without its details (they may hold secrets)
         return type(error).__name__
     return "ok"
 

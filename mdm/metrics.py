@@ -32,7 +32,9 @@ class DatabaseCollector:
             due=Count("pk", filter=Q(push_due_at__lte=now)), later=Count("pk", filter=Q(push_due_at__gt=now))
         )
         yield GaugeMetricFamily("pomona_pushes_due", "Pushes that should have been sent by now.", value=pushes["due"])
-        yield GaugeMetricFamily("pomona_pushes_later", "Pushes being sent or waiting to be retried.", value=pushes["later"])
+        yield GaugeMetricFamily(
+            "pomona_pushes_later", "Pushes being sent or waiting to be retried.", value=pushes["later"]
+        )
         days = GaugeMetricFamily(
             "pomona_push_certificate_days_left", "Days until a push certificate expires.", labels=["account"]
         )

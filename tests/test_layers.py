@@ -91,9 +91,7 @@ def test_an_upward_import_would_be_named(tmp_path: Path, monkeypatch: pytest.Mon
     bad.write_text("from devices.models import Device\n")
     monkeypatch.setattr("tests.test_layers.modules", lambda: {"mdm.commands.bad": bad})
     monkeypatch.setattr("tests.test_layers.ROOT", tmp_path)
-    assert upward_imports() == [
-        "bad.py:1: mdm.commands.bad imports devices.models.Device, which stands above it"
-    ]
+    assert upward_imports() == ["bad.py:1: mdm.commands.bad imports devices.models.Device, which stands above it"]
 
 
 @pytest.mark.parametrize("package", DJANGO_FREE)

@@ -5,11 +5,11 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db import transaction
-from django.db.models import Prefetch, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from unfold.decorators import display
 
-from devices.admin.device_list import FILTERS, model_words
+from devices.admin.device_list import FILTERS, model_words, with_last_seen
 from devices.admin.device_page import tabs_of, waiting_mark
 from devices.admin.send_command import SendCommandPages
 from devices.models import Device, DeviceGroup
@@ -21,13 +21,11 @@ from mdm.accounts.admin_base import Page, ReadOnlyAdmin, actor_of
 from mdm.accounts.admin_forms import PageForm, posted
 from mdm.accounts.admin_html import NOTHING, badge, time_tag, two_lines
 from mdm.accounts.permissions import Action
-from mdm.channels.models import Channel
 from mdm.common.words import count_of
 from mdm.protocol.errors import ProtocolError
 
-# A list needs neither the whole answers of the device nor the secrets of its channel.
+# A list needs nothing of the device's whole answers.
 HEAVY = ("information", "security")
-LIGHT_CHANNEL = ("pk", "device_id", "user_key", "state", "last_seen_at", "push_token_dead_at")
 
 
 class EditForm(PageForm):
@@ -61,8 +59,7 @@ class DeviceAdmin(SendCommandPages, ReadOnlyAdmin):
     # --- list ---------------------------------------------------------------------------------------------------------
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         if request.resolver_match and request.resolver_match.url_name == "devices_device_changelist":
-            channels = Channel.objects.filter(user_key="").only(*LIGHT_CHANNEL)
-            return super().get_queryset(request).defer(*HEAVY).prefetch_related(Prefetch("channels", channels))
+            return with_last_seen(super().get_queryset(request).defer(*HEAVY))
         return super().get_queryset(request)
 
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
@@ -93,10 +90,9 @@ class DeviceAdmin(SendCommandPages, ReadOnlyAdmin):
     def supervised(self, device: Device) -> str:
         return {True: "Yes", False: "No"}.get(device.is_supervised, NOTHING)
 
-    @display(description="Last seen", ordering="channels__last_seen_at")
+    @display(description="Last seen", ordering="seen_at")
     def last_seen(self, device: Device) -> str:
-        channel = device.device_channel
-        return time_tag(channel.last_seen_at if channel else None, "never")
+        return time_tag(device.seen_at, "never")
 
     # --- on several devices -------------------------------------------------------------------------------------------
     @admin.action(description="Refresh inventory", permissions=["manage"])

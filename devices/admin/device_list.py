@@ -3,17 +3,23 @@
 from datetime import timedelta
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import F, OuterRef, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
 
 from devices.models import Device, DeviceGroup, DeviceState
 from devices.models.device import Platform
 from mdm.accounts.admin_base import row_number
-from mdm.channels.models import ChannelState
+from mdm.channels.models import Channel, ChannelState
 
 SEEN = {"day": ("in the last day", 1), "week": ("in the last week", 7), "month": ("in the last 30 days", 30)}
 NOT_SEEN = {"not-week": ("not for a week", 7), "not-month": ("not for 30 days", 30)}
+
+
+def with_last_seen(queryset: QuerySet) -> QuerySet:
+    """`seen_at` of each device: a subquery, as a join would show a device once for each of its channels."""
+    own = Channel.objects.filter(device=OuterRef("pk"), user_key="").order_by(F("last_seen_at").desc(nulls_last=True))
+    return queryset.annotate(seen_at=Subquery(own.values("last_seen_at")[:1]))
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -88,10 +94,10 @@ class SeenFilter(admin.SimpleListFilter):
         wanted = self.value()
         if wanted in SEEN:
             since = timezone.now() - timedelta(days=SEEN[wanted][1])
-            return queryset.filter(channels__user_key="", channels__last_seen_at__gte=since)
+            return queryset.filter(seen_at__gte=since)
         if wanted in NOT_SEEN:
             before = timezone.now() - timedelta(days=NOT_SEEN[wanted][1])
-            return queryset.filter(channels__user_key="", channels__last_seen_at__lt=before)
+            return queryset.filter(seen_at__lt=before)
         return queryset
 
 
@@ -104,9 +110,8 @@ class PushFilter(admin.SimpleListFilter):
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         if self.value() != "dead":
             return queryset
-        return queryset.filter(
-            channels__user_key="", channels__state=ChannelState.OPEN, channels__push_token_dead_at__isnull=False
-        )
+        dead = Channel.objects.filter(user_key="", state=ChannelState.OPEN, push_token_dead_at__isnull=False)
+        return queryset.filter(pk__in=dead.values("device_id"))
 
 
 FILTERS = (StateFilter, PlatformFilter, GroupFilter, SupervisedFilter, VersionFilter, SeenFilter, PushFilter)

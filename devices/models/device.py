@@ -56,7 +56,9 @@ class Device(AccountScoped):
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     name = models.CharField(max_length=255, help_text="What you call it here; the device's own name stays as it is.")
-    group = models.ForeignKey(DeviceGroup, on_delete=models.PROTECT, related_name="devices", verbose_name="device group")
+    group = models.ForeignKey(
+        DeviceGroup, on_delete=models.PROTECT, related_name="devices", verbose_name="device group"
+    )
     state = models.CharField(max_length=30, choices=DeviceState, default=DeviceState.AWAITING)
     platform = models.CharField(max_length=10, choices=Platform, default=Platform.UNKNOWN, blank=True)
 

@@ -1,4 +1,7 @@
-"""What is on a device, as it last reported. Rows are replaced by each report; unknown keys stay in `details`."""
+"""What is on a device, as it last reported. Rows are replaced by each report; unknown keys stay in `details`.
+
+The unique constraints begin with the device: they are its index.
+"""
 
 from django.db import models
 from django.utils import timezone
@@ -8,7 +11,7 @@ from mdm.accounts.scoping import AccountScoped
 
 
 class InstalledApp(AccountScoped):
-    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="installed_apps")
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="installed_apps", db_index=False)
     identifier = models.CharField(max_length=255)
     name = models.CharField(max_length=255, blank=True)
     version = models.CharField(max_length=100, blank=True)
@@ -23,7 +26,9 @@ class InstalledApp(AccountScoped):
     class Meta:
         constraints = [
             # A Mac may have several copies of one app in different versions.
-            models.UniqueConstraint(fields=["device", "identifier", "version", "name"], name="one_row_per_installed_app"),
+            models.UniqueConstraint(
+                fields=["device", "identifier", "version", "name"], name="one_row_per_installed_app"
+            ),
         ]
         indexes = [models.Index(fields=["account", "identifier"], name="installed_app_by_identifier")]
 
@@ -32,14 +37,16 @@ class InstalledApp(AccountScoped):
 
 
 class InstalledProfile(AccountScoped):
-    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="installed_profiles")
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="installed_profiles", db_index=False)
     identifier = models.CharField(max_length=255)
     uuid = models.CharField("UUID", max_length=64, blank=True)
     name = models.CharField(max_length=255, blank=True)
     organization = models.CharField(max_length=255, blank=True)
     is_managed = models.BooleanField(null=True)
     is_encrypted = models.BooleanField(null=True)
-    user_key = models.CharField(max_length=128, blank=True, help_text="Whose user channel it is on; empty: the device's.")
+    user_key = models.CharField(
+        max_length=128, blank=True, help_text="Whose user channel it is on; empty: the device's."
+    )
     payloads = models.JSONField(default=list)
     details = models.JSONField(default=dict)
     last_seen_at = models.DateTimeField(default=timezone.now)
@@ -54,7 +61,7 @@ class InstalledProfile(AccountScoped):
 
 
 class InstalledCertificate(AccountScoped):
-    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="installed_certificates")
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="installed_certificates", db_index=False)
     common_name = models.CharField(max_length=255, blank=True)
     fingerprint = models.CharField("SHA-256", max_length=64)
     is_identity = models.BooleanField(default=False)
@@ -74,7 +81,7 @@ class InstalledCertificate(AccountScoped):
 class DeviceUser(AccountScoped):
     """A user account on a Mac or Shared iPad."""
 
-    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="users")
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="users", db_index=False)
     username = models.CharField(max_length=255)
     full_name = models.CharField(max_length=255, blank=True)
     uid = models.BigIntegerField("UID", null=True)

@@ -20,9 +20,7 @@ def apply(device: Device, answer: Mapping[str, Any], command: Command) -> None:
     user_key = command.channel.user_key
     present = InstalledCertificate.objects.filter(device=device, user_key=user_key)
     reported = [_row(device, user_key, item) for item in dictionaries(answer, "CertificateList")]
-    replace_rows(
-        list(present), [row for row in reported if row], key=lambda row: row.fingerprint, fields=FIELDS
-    )
+    replace_rows(list(present), [row for row in reported if row], key=lambda row: row.fingerprint, fields=FIELDS)
 
 
 def _row(device: Device, user_key: str, item: Mapping[str, Any]) -> InstalledCertificate | None:

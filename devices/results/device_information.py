@@ -36,6 +36,8 @@ def apply(device: Device, answer: Mapping[str, Any], command: Command) -> None:
     if command.channel.is_user_channel:
         return
     facts = dictionary(answer, "QueryResponses")
+    # Nobody named it yet: its serial number stood in until the device told its own name.
+    is_unnamed = device.name in ("", device.serial_number)
     for column, key in TEXT_COLUMNS.items():
         _set_text(device, column, facts, key)
     for subscription in dictionaries(facts, "ServiceSubscriptions"):
@@ -43,6 +45,7 @@ def apply(device: Device, answer: Mapping[str, Any], command: Command) -> None:
             if not getattr(device, column):
                 _set_text(device, column, subscription, key)
     _set_ethernet(device, facts)
+    device.name = (device.device_name if is_unnamed else "") or device.name
     supervised = boolean(facts, "IsSupervised")
     device.is_supervised = device.is_supervised if supervised is None else supervised
     device.platform = platform_of(device.product_name, device.model_name) or device.platform
@@ -53,6 +56,7 @@ def apply(device: Device, answer: Mapping[str, Any], command: Command) -> None:
     device.save(
         update_fields=[
             *TEXT_COLUMNS,
+            "name",
             "ethernet_mac",
             "is_supervised",
             "platform",

@@ -31,8 +31,11 @@ def apply(device: Device, answer: Mapping[str, Any], command: Command) -> None:
 
 def _row(device: Device, user_key: str, item: Mapping[str, Any]) -> InstalledProfile:
     payloads = [
-        {"type": text(entry, "PayloadType"), "identifier": text(entry, "PayloadIdentifier"),
-         "name": text(entry, "PayloadDisplayName")}
+        {
+            "type": text(entry, "PayloadType"),
+            "identifier": text(entry, "PayloadIdentifier"),
+            "name": text(entry, "PayloadDisplayName"),
+        }
         for entry in dictionaries(item, "PayloadContent")
     ]
     details = {key: value for key, value in item.items() if key not in OWN_COLUMNS | NOT_KEPT}

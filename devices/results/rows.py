@@ -8,7 +8,10 @@ BATCH = 500
 
 
 def replace_rows(
-    present: Sequence[models.Model], reported: Sequence[models.Model], *, key: Callable[[models.Model], Hashable],
+    present: Sequence[models.Model],
+    reported: Sequence[models.Model],
+    *,
+    key: Callable[[models.Model], Hashable],
     fields: Sequence[str],
 ) -> None:
     """Create what is new, update `fields` of what is still there, delete the rest.
@@ -29,6 +32,4 @@ def replace_rows(
             kept.append(stored[identity])
     model.objects.filter(pk__in=gone).delete()
     model.objects.bulk_update(kept, fields, batch_size=BATCH)
-    model.objects.bulk_create(
-        [row for identity, row in wanted.items() if identity not in stored], batch_size=BATCH
-    )
+    model.objects.bulk_create([row for identity, row in wanted.items() if identity not in stored], batch_size=BATCH)

@@ -11,12 +11,29 @@ from devices.results.rows import replace_rows
 from mdm.commands.models import Command
 
 OWN_COLUMNS = {
-    "UserName", "FullName", "UID", "UserGUID", "DataQuota", "DataUsed", "HasDataToSync", "HasSecureToken", "IsLoggedIn",
+    "UserName",
+    "FullName",
+    "UID",
+    "UserGUID",
+    "DataQuota",
+    "DataUsed",
+    "HasDataToSync",
+    "HasSecureToken",
+    "IsLoggedIn",
     "MobileAccount",
 }
 FIELDS = [
-    "full_name", "uid", "user_guid", "data_quota", "data_used", "data_to_sync", "secure_token", "logged_in",
-    "mobile_account", "details", "last_seen_at",
+    "full_name",
+    "uid",
+    "user_guid",
+    "data_quota",
+    "data_used",
+    "data_to_sync",
+    "secure_token",
+    "logged_in",
+    "mobile_account",
+    "details",
+    "last_seen_at",
 ]
 
 

@@ -114,7 +114,8 @@ class TrustedAuthorityAdmin(ReadOnlyAdmin):
             request,
             ConfirmForm(account=request.get_account()),
             title=f"Stop trusting {trusted}",
-            intro="Devices with certificates of this CA are strangers from their next request on.",
+            intro="No device can enroll with a certificate of this CA any more. Devices that are enrolled stay until "
+            "you remove them.",
             button="Stop trusting",
             back=self.url("change", trusted.pk),
             danger=True,

@@ -39,6 +39,7 @@ class Enrollment(AccountScoped):
                 fields=["device"], condition=Q(spent_at=None, revoked_at=None), name="one_open_enrollment_per_device"
             )
         ]
+        indexes = [models.Index(fields=["account", "id"], name="enrollment_pages")]
 
     def __str__(self) -> str:
         return self.name or f"Enrollment {self.pk}"

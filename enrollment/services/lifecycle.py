@@ -22,7 +22,7 @@ from mdm.channels.services import close, take_token
 from mdm.commands.services import clear, enqueue_many
 from mdm.common.text import clean_text
 from mdm.events.models import Level
-from mdm.events.services import build, emit
+from mdm.events.services import emit
 from mdm.protocol.checkin import Authenticate, CheckOut, TokenUpdate
 from mdm.protocol.ids import ChannelKey
 
@@ -98,6 +98,8 @@ def _begin(channel: Channel, device: Device, caller: Caller, message: Authentica
     channel.fingerprint = caller.fingerprint
     channel.topic = clean_text(message.topic, 255)
     channel.push_token, channel.push_magic, channel.push_due_at = b"", "", None
+    # Whoever enrolls in the name of a known device must not be handed what that one entrusted to us.
+    channel.unlock_token = channel.bootstrap_token = b""
     channel.closed_at = None
     channel.last_seen_at, channel.last_seen_ip = timezone.now(), ip
     channel.save()
@@ -253,14 +255,16 @@ def _enrolled(channel: Channel) -> None:
     device.enrolled_at = timezone.now()
     device.unenrolled_at = None
     device.save(update_fields=["state", "enrolled_at", "unenrolled_at"])
-    enrolled = build(
+    requests = prepared_inventory(device)
+    emit(
         "device.reenrolled" if was_enrolled_before else "device.enrolled",
         account_id=channel.account_id,
         actor=DEVICE,
         device=device,
-        metadata={"device_group_id": device.group_id},
+        device_group_id=device.group_id,
+        asked=[request.request_type for request in requests],
     )
-    enqueue_many([channel], prepared_inventory(device), events=[enrolled], are_due=True)
+    enqueue_many([channel], requests, is_logged=False, are_due=True)
 
 
 def open_user_channel(device_channel: Channel, message: TokenUpdate) -> Channel:

@@ -48,7 +48,7 @@ def trust_authority(account: Account, pem: bytes | str, name: str, actor: Actor)
 
 
 def stop_trusting(trusted: TrustedAuthority, actor: Actor) -> None:
-    """Its devices are strangers from their next request on."""
+    """No device enrolls with its certificates any more; those that are enrolled stay, bound by their fingerprints."""
     with transaction.atomic():
         emit(
             "trusted_authority.removed",

@@ -18,7 +18,10 @@ class AccountQuerySet(models.QuerySet):
 class AccountScoped(models.Model):
     """A row that belongs to exactly one account."""
 
-    account = models.ForeignKey("mdm_accounts.Account", on_delete=models.CASCADE, related_name="+", editable=False)
+    # No index of its own: tables that grow have one that begins with the account, and each index costs every write.
+    account = models.ForeignKey(
+        "mdm_accounts.Account", on_delete=models.CASCADE, related_name="+", editable=False, db_index=False
+    )
 
     objects = AccountQuerySet.as_manager()
 

@@ -50,18 +50,17 @@ def take_token(channel: Channel, *, topic: str, token: bytes, push_magic: str, u
 
 def close(channels: Q, *, state: ChannelState = ChannelState.CLOSED) -> int:
     """Close the channels that match; they get no push and no command any more."""
-    return Channel.objects.filter(channels).exclude(state=state).update(
-        state=state, closed_at=timezone.now(), push_due_at=None
+    return (
+        Channel.objects.filter(channels)
+        .exclude(state=state)
+        .update(state=state, closed_at=timezone.now(), push_due_at=None)
     )
 
 
 def request_push(channel_ids: list[int], *, at: datetime | None = None) -> int:
     """Mark channels to be pushed, now by default; several reasons are one push. Returns how many can be pushed."""
     due = at or timezone.now()
-    pushable = (
-        Channel.objects.filter(state__in=(ChannelState.OPEN, ChannelState.LEAVING), push_token_dead_at=None)
-        .exclude(push_token=b"")
-    )
-    return sum(
-        pushable.filter(pk__in=some).update(push_due_at=due, push_attempts=0) for some in batches(channel_ids)
-    )
+    pushable = Channel.objects.filter(
+        state__in=(ChannelState.OPEN, ChannelState.LEAVING), push_token_dead_at=None
+    ).exclude(push_token=b"")
+    return sum(pushable.filter(pk__in=some).update(push_due_at=due, push_attempts=0) for some in batches(channel_ids))

@@ -16,7 +16,8 @@ def new_command_uuid() -> str:
 class Command(AccountScoped, SecretHolder):
     """One request type queued for one channel: a recipe, completed when it is delivered. The queue is this table."""
 
-    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="commands")
+    # Its index is that of `command_by_uuid`.
+    channel = models.ForeignKey(Channel, on_delete=models.CASCADE, related_name="commands", db_index=False)
     command_uuid = models.CharField("CommandUUID", max_length=64, default=new_command_uuid)
     request_type = models.CharField("request type", max_length=64)
     parameters = models.JSONField(default=dict, help_text="Apple's keys; secret ones are kept apart.")
@@ -51,7 +52,16 @@ class Command(AccountScoped, SecretHolder):
             models.Index(fields=["channel", "id"], condition=Q(state__in=WAITING), name="command_waiting"),
             models.Index(fields=["id"], condition=Q(apply_state=ApplyState.PENDING), name="command_to_apply"),
             models.Index(fields=["account", "-id"], name="command_newest_first"),
-            models.Index(fields=["expires_at"], condition=Q(state__in=WAITING), name="command_to_expire"),
+            models.Index(
+                fields=["expires_at"],
+                condition=Q(state__in=WAITING, expires_at__isnull=False),
+                name="command_to_expire",
+            ),
+            # The numbers of the dashboard.
+            models.Index(fields=["account"], condition=Q(state__in=WAITING), name="command_waiting_of_account"),
+            models.Index(
+                fields=["account", "finished_at"], condition=Q(state=State.FAILED), name="command_failed_lately"
+            ),
         ]
 
     def __str__(self) -> str:

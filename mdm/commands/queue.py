@@ -13,9 +13,11 @@ import json
 import uuid
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
 from mdm.channels.models import Channel, ChannelState
@@ -89,24 +91,25 @@ def exchange(fingerprint: str, report: Report, *, ip: str | None) -> Exchange:
     Raises UnknownChannel, NotThisDevice, ChannelGone; then nothing was changed.
     """
     stored_before = False
-    for _ in range(ATTEMPTS):
-        now = timezone.now()
-        found = _look(fingerprint, report, now)
-        result = found.exchange(report, stored_before)
-        if found.device_key != report.key.device_id:
-            raise NotThisDevice(result)
-        if found.state in (ChannelState.CLOSED, ChannelState.LEAVING):
-            raise ChannelGone(result)
-        writes = _writes(found, report, ip, now)
-        if _execute(writes):
-            return result
-        stored_before = stored_before or result.answered in (Answered.STORED, Answered.POSTPONED)
+    database = connections[DEFAULT_DB_ALIAS]
+    with database.cursor() as cursor:
+        for _ in range(ATTEMPTS):
+            now = timezone.now()
+            at = database.ops.adapt_datetimefield_value(now)
+            found = _look(cursor, fingerprint, report, at)
+            result = found.exchange(report, stored_before)
+            if found.device_key != report.key.device_id:
+                raise NotThisDevice(result)
+            if found.state in (ChannelState.CLOSED, ChannelState.LEAVING):
+                raise ChannelGone(result)
+            if _execute(cursor, _writes(found, report, ip, now, at)):
+                return result
+            stored_before = stored_before or result.answered in (Answered.STORED, Answered.POSTPONED)
     # Each round stored what it could, so the answer is safe; only a next command could not be had. The device asks again.
     return replace(result, next_command=None)
 
 
-@dataclass(frozen=True)
-class _Found:
+class _Found(NamedTuple):
     """The row of `_SELECT`: the channel, the command that was answered, the command to hand out."""
 
     channel_id: int
@@ -164,29 +167,40 @@ class _Found:
             "raw_plist": _sealed(self.next_raw_plist, b""),
             "secret_id": as_uuid(self.next_secret_id),
         }
-        ordered = [field.attname for field in Command._meta.concrete_fields if field.attname in values]
-        return Command.from_db(connection.alias, ordered, [values[name] for name in ordered])
+        return Command.from_db(DEFAULT_DB_ALIAS, _NEXT_FIELDS, [values[name] for name in _NEXT_FIELDS])
 
 
-def _look(fingerprint: str, report: Report, now: datetime) -> _Found:
-    at = connection.ops.adapt_datetimefield_value(now)
+# What `_SELECT` reads of the next command, in the order of the model's fields as `from_db` wants it.
+_NEXT_FIELDS = [
+    field.attname
+    for field in Command._meta.concrete_fields
+    if field.attname
+    in {
+        *("id", "account_id", "channel_id", "command_uuid", "request_type"),
+        *("parameters", "secrets", "raw_plist", "secret_id"),
+    }
+]
+
+
+def _look(cursor: CursorWrapper, fingerprint: str, report: Report, at: object) -> _Found:
     values = [report.command_uuid, report.command_uuid, report.is_idle, at, fingerprint, report.key.user_id]
-    with connection.cursor() as cursor:
-        cursor.execute(_SELECT, values)
-        row = cursor.fetchone()
+    cursor.execute(_SELECT, values)
+    row = cursor.fetchone()
     if row is None:
         raise UnknownChannel("no channel is bound to this certificate")
     return _Found(*row[:5], _aware(row[5]), *row[6:])
 
 
-def _writes(found: _Found, report: Report, ip: str | None, now: datetime) -> list[tuple[str, list, int]]:
-    """Statements to execute, each with its values and the number of rows that it must change."""
-    at = connection.ops.adapt_datetimefield_value(now)
+def _writes(found: _Found, report: Report, ip: str | None, now: datetime, at: object) -> list[tuple[str, list, int]]:
+    """Statements to execute, each with its values and the number of rows that it must change; at is the database's now."""
     writes = []
     takes = found.next_id is not None and found.next_state == State.QUEUED and found.state == ChannelState.OPEN
     if found.accepts_answer or takes:
         writes.append(_command_write(found, report, at, takes))
-    if found.last_seen_at is None or (now - found.last_seen_at).total_seconds() >= settings.LAST_SEEN_RESOLUTION_SECONDS:
+    if (
+        found.last_seen_at is None
+        or (now - found.last_seen_at).total_seconds() >= settings.LAST_SEEN_RESOLUTION_SECONDS
+    ):
         sql = "UPDATE mdm_channels_channel SET last_seen_at = %s, last_seen_ip = %s WHERE id = %s"
         writes.append((sql, [at, ip, found.channel_id], 1))
     return writes
@@ -232,22 +246,21 @@ def _answer_columns(found: _Found, report: Report, at: object) -> dict[str, obje
     }
 
 
-def _execute(writes: list[tuple[str, list, int]]) -> bool:
+def _execute(cursor: CursorWrapper, writes: list[tuple[str, list, int]]) -> bool:
     """Run the statements in one commit. False if rows changed meanwhile, so that fewer were written than expected."""
     if not writes:
         return True
     if len(writes) == 1:
-        return _run(*writes[0])
+        return _run(cursor, *writes[0])
     with transaction.atomic():
         # Every statement runs even if the first one missed a row: what it did write stands, and the rest is read again.
-        done = [_run(*write) for write in writes]
+        done = [_run(cursor, *write) for write in writes]
     return all(done)
 
 
-def _run(sql: str, values: list, rows: int) -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        return cursor.rowcount == rows
+def _run(cursor: CursorWrapper, sql: str, values: list, rows: int) -> bool:
+    cursor.execute(sql, values)
+    return cursor.rowcount == rows
 
 
 def _sealed(value: bytes | None, empty: object) -> object:

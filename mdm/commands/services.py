@@ -13,7 +13,6 @@ from mdm.channels.models import Channel
 from mdm.channels.services import request_push
 from mdm.commands.models import Command
 from mdm.commands.states import State
-from mdm.events.models import Event
 from mdm.events.services import build, emit, emit_many
 from mdm.protocol.command import read_raw
 from mdm.protocol.errors import ProtocolError
@@ -56,9 +55,7 @@ def enqueue_raw(channel: Channel, plist: bytes, *, actor: Actor = SYSTEM) -> Com
     return _store(channel, command, actor)
 
 
-def enqueue_recipe(
-    channel: Channel, request_type: str, recipe: Mapping[str, Any], *, actor: Actor = SYSTEM
-) -> Command:
+def enqueue_recipe(channel: Channel, request_type: str, recipe: Mapping[str, Any], *, actor: Actor = SYSTEM) -> Command:
     """Store a command that is completed when it is delivered: recipe is `{"Recipe": name, …}`.
 
     The names are those of `mdm/endpoints/renderers.py`.
@@ -95,20 +92,21 @@ def enqueue_many(
     *,
     actor: Actor = SYSTEM,
     expires_at: datetime | None = None,
-    events: Sequence[Event] = (),
+    is_logged: bool = True,
     are_due: bool = False,
 ) -> int:
     """Queue every request for every channel, oldest request first, in few statements. Returns the number of rows.
 
-    channels come with their devices (`select_related("device")`): the log names them. events are further lines of the
-    log, made with `build`, that are written along. are_due: the caller has marked the channels to be pushed already.
+    channels come with their devices (`select_related("device")`): the log names them. is_logged: off where the caller's
+    own line says it all. are_due: the caller has marked the channels to be pushed already.
     """
     prepared = [request if isinstance(request, Prepared) else prepare(request) for request in requests]
     rows = [_row(channel, one, actor, None, expires_at) for channel in channels for one in prepared]
     with transaction.atomic(savepoint=False):
         Command.objects.bulk_create(rows, batch_size=BATCH)
-        devices = {channel.pk: channel.device for channel in channels}
-        emit_many([*events, *(_queued_event(row, devices[row.channel_id], actor) for row in rows)])
+        if is_logged:
+            devices = {channel.pk: channel.device for channel in channels}
+            emit_many(_queued_event(row, devices[row.channel_id], actor) for row in rows)
         if not are_due:
             request_push([channel.pk for channel in channels])
         transaction.on_commit(wake_soon)

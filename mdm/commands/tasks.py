@@ -72,8 +72,4 @@ def _expire_batch() -> int:
 def prune_results() -> int:
     """Forget raw answers (not the commands) after RESULT_RETENTION_DAYS."""
     limit = timezone.now() - timedelta(days=settings.RESULT_RETENTION_DAYS)
-    return (
-        Command.objects.filter(state__in=FINAL, finished_at__lte=limit)
-        .exclude(result=None)
-        .update(result=None)
-    )
+    return Command.objects.filter(state__in=FINAL, finished_at__lte=limit).exclude(result=None).update(result=None)

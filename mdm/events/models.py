@@ -26,9 +26,15 @@ class Event(AccountScoped):
     level = models.SmallIntegerField(choices=Level, default=Level.INFO)
     source = models.CharField(max_length=20)
     actor_label = models.CharField(max_length=200, blank=True)
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
-    api_key = models.ForeignKey("mdm_accounts.ApiKey", null=True, on_delete=models.SET_NULL, related_name="+")
-    device = models.ForeignKey("devices.Device", null=True, on_delete=models.SET_NULL, related_name="events")
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    api_key = models.ForeignKey(
+        "mdm_accounts.ApiKey", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False
+    )
+    device = models.ForeignKey(
+        "devices.Device", null=True, on_delete=models.SET_NULL, related_name="events", db_index=False
+    )
     # Kept beside the device, so that the log can still be searched when the device row is gone.
     serial_number = models.CharField(max_length=64, blank=True)
     udid = models.CharField(max_length=128, blank=True)

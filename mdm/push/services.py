@@ -91,7 +91,10 @@ def record_outcomes(certificate: PushCertificate, channels: dict[int, Channel], 
                     wait = retry_seconds(channel.push_attempts, outcome.retry_after_seconds)
                     due = now + timedelta(seconds=wait)
                     _finish(
-                        [channel], push_due_at=due, push_attempts=F("push_attempts") + 1, push_error=outcome.reason[:200]
+                        [channel],
+                        push_due_at=due,
+                        push_attempts=F("push_attempts") + 1,
+                        push_error=outcome.reason[:200],
                     )
                 case Kind.CERTIFICATE_REJECTED:
                     _finish([channel], push_due_at=now + REJECTED_RETRY, push_error=outcome.reason[:200])

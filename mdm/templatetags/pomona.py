@@ -28,7 +28,9 @@ def state_badge(row: Any) -> SafeString:
 def qr(text: str) -> SafeString:
     """The text as a QR code: SVG that stands in the page, dark on light in both themes, so that cameras read it."""
     code = segno.make(text, error="m", micro=False)
-    svg = code.svg_inline(omitsize=True, border=3, dark="#000", light="#fff", svgclass="pm-qr", title="QR code of the link")
+    svg = code.svg_inline(
+        omitsize=True, border=3, dark="#000", light="#fff", svgclass="pm-qr", title="QR code of the link"
+    )
     return mark_safe(svg)  # noqa: S308 segno escapes the title, and the text becomes only squares
 
 

@@ -1,6 +1,7 @@
 """Whole jobs in a real browser, as a person does them."""
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -119,7 +120,7 @@ class BrowserTest(StaticLiveServerTestCase):
             page.get_by_role("link", name="Send a command").click()
             page.get_by_label("Find a command").fill("lock")
             expect(page.get_by_text("Installed apps")).to_be_hidden()
-            page.get_by_role("link", name="Lock asks for a confirmation").click()
+            page.get_by_role("link", name=re.compile("^Lock asks for a confirmation")).click()
             page.get_by_label("Message").fill("Please bring me back")
             page.get_by_label("PIN").fill("123456")
             page.get_by_role("button", name="Lock: send to Lab Mac").click()

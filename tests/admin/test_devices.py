@@ -78,6 +78,13 @@ class DeviceListTest(AdminTestCase):
         ):
             self.assertEqual(self.names(query), expected, query)
 
+    def test_sorting_by_last_seen_shows_a_device_with_users_once(self) -> None:
+        mac = make_device(self.account, platform="macOS", name="Mac")
+        make_channel(mac, user_key="KEY", fingerprint="")
+        make_device(self.account, name="Phone")
+        response = self.client.get(f"{self.list_url}?o=-7")
+        self.assertEqual(sorted(str(device) for device in response.context["cl"].result_list), ["Mac", "Phone"])
+
     def test_a_filter_with_a_senseless_value_breaks_nothing(self) -> None:
         make_device(self.account, name="Here")
         for query in ("?group=x", "?group=²", "?group=99999999999999999999", "?state=", "?seen=whenever", "?os="):

@@ -145,7 +145,7 @@ class AuthorityTest(AdminTestCase):
         client.post(self.url(TrustedAuthority, "add"), {"pem": make_ca_pem().decode()})
         trusted = TrustedAuthority.objects.get()
         url = self.url(TrustedAuthority, "remove", trusted.pk)
-        self.assertContains(client.get(url), "strangers")
+        self.assertContains(client.get(url), "Devices that are enrolled stay")
         client.post(url)
         self.assertFalse(TrustedAuthority.objects.exists())
         self.assertEqual(len(self.events("trusted_authority.removed")), 1)

@@ -43,9 +43,9 @@ def main() -> None:
 
 def measure(url: str, options: argparse.Namespace) -> None:
     # Django must be set up before models can be imported.
-    from enrollment.services.accounts import open_account  # noqa: PLC0415
-    from mdm.endpoints.tasks import apply_results  # noqa: PLC0415
-    from tests.benchmarks import fleet  # noqa: PLC0415
+    from enrollment.services.accounts import open_account
+    from mdm.endpoints.tasks import apply_results
+    from tests.benchmarks import fleet
 
     account, _ = open_account("Bench", owner_email="bench@example.com", password="not used here")
     print(f"preparing {options.devices} devices …", flush=True)
@@ -53,9 +53,7 @@ def measure(url: str, options: argparse.Namespace) -> None:
     uuids = fleet.queue_commands(account, phones, options.commands)
     newcomers = fleet.make_phones(account, options.devices, enrolled=False)
     idle = [[phone.idle()] * options.idle for phone in phones]
-    drain = [
-        [phone.idle(), *(phone.answer(one, ANSWER_BYTES) for one in uuids[phone.udid])] for phone in phones
-    ]
+    drain = [[phone.idle(), *(phone.answer(one, ANSWER_BYTES) for one in uuids[phone.udid])] for phone in phones]
     enroll = [[phone.authenticate(), phone.token_update()] for phone in newcomers]
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute("VACUUM ANALYZE")
@@ -73,9 +71,7 @@ def measure(url: str, options: argparse.Namespace) -> None:
     print(f"{'answers applied':22}{applied / (time.perf_counter() - begin):9.0f}  (one process)")
 
 
-def report(
-    name: str, port: int, pid: int, url: str, sequences: list[list[bytes]], options: argparse.Namespace
-) -> None:
+def report(name: str, port: int, pid: int, url: str, sequences: list[list[bytes]], options: argparse.Namespace) -> None:
     web, database = server.family(pid), server.database_pids(url)
     web_before, database_before, commits_before = (
         server.cpu_seconds(web),

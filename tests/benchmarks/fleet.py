@@ -110,7 +110,9 @@ def _store(account: Account, phones: list[Phone], enrolled: bool) -> None:
     if not enrolled:
         return
     devices = Device.objects.bulk_create(
-        Device(account=account, group=group, name=phone.udid, udid=phone.udid, state=DeviceState.ENROLLED, platform="iOS")
+        Device(
+            account=account, group=group, name=phone.udid, udid=phone.udid, state=DeviceState.ENROLLED, platform="iOS"
+        )
         for phone in phones
     )
     Channel.objects.bulk_create(

@@ -37,7 +37,9 @@ def web_server(port: int, *, workers: int, threads: int) -> Iterator[int]:
         *(sys.executable, "-m", "granian", "--interface", "wsgi", "mdm.wsgi:application", "--port", str(port)),
         *("--workers", str(workers), "--blocking-threads", str(threads), "--log-level", "error"),
     ]
-    process = subprocess.Popen(command, env={**os.environ, "DJANGO_SETTINGS_MODULE": "mdm.settings", "LOG_LEVEL": "ERROR"})
+    process = subprocess.Popen(
+        command, env={**os.environ, "DJANGO_SETTINGS_MODULE": "mdm.settings", "LOG_LEVEL": "ERROR"}
+    )
     try:
         for _ in range(100):
             with socket.socket() as probe:

@@ -72,9 +72,8 @@ def free_port() -> int:
 @contextmanager
 def running_pomona(data_dir: Path, **settings: str) -> Iterator[Running]:
     """Start it with `run_pomona`, as `make run` does, wait until it is ready, stop it with Ctrl-C."""
-    with _own_services() as services:
-        with started(data_dir, services | settings) as server:
-            yield server
+    with _own_services() as services, started(data_dir, services | settings) as server:
+        yield server
 
 
 @contextmanager

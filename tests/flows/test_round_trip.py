@@ -52,13 +52,17 @@ def test_twenty_devices_enroll_and_their_inventory_arrives(server: Running) -> N
             list(pool.map(lambda pair: pair[1].drain(), devices))
         for device_id, device in devices:
             facts = eventually(
-                lambda one=device_id: (a := attributes(server, one))["os_version"] and a["model_name"] and a["wifi_mac"] and a,
+                lambda one=device_id: (
+                    (a := attributes(server, one))["os_version"] and a["model_name"] and a["wifi_mac"] and a
+                ),
                 message=f"no inventory of {device.serial}",
             )
             assert facts["status"] == "enrolled"
             assert facts["serial_number"] == device.serial
             assert facts["unique_identifier"] == device.udid
-            apps = eventually(lambda one=device_id: server.api.get(f"/api/v1/devices/{one}/installed_apps").json()["data"])
+            apps = eventually(
+                lambda one=device_id: server.api.get(f"/api/v1/devices/{one}/installed_apps").json()["data"]
+            )
             assert apps[0]["attributes"]["identifier"]
     listed = server.api.get("/api/v1/devices", params={"limit": 100}).json()
     assert len(listed["data"]) == 20
@@ -91,7 +95,9 @@ def test_every_request_type_is_answered_and_recorded(server: Running, platform: 
         )
     failed = sorted(sent[one] for one, kind in log.items() if kind == "command.failed" and one in sent)
     done = sorted(sent[one] for one, kind in log.items() if kind == "command.acknowledged" and one in sent)
-    assert {"DeviceInformation", "SecurityInfo", "ProfileList", "InstallProfile", "DeviceLock"} <= set(done), pretty(failed)
+    assert {"DeviceInformation", "SecurityInfo", "ProfileList", "InstallProfile", "DeviceLock"} <= set(done), pretty(
+        failed
+    )
 
 
 def raw_command(server: Running, device: VirtualDevice, name: str) -> str:

@@ -92,7 +92,11 @@ def test_a_killed_worker_is_replaced_by_a_restart_without_loss(tmp_path: Path) -
     with running_pomona(tmp_path) as server, httpx.Client(timeout=60) as client:
         created = server.api.post("/api/v1/devices", data={"name": "Left alone"}).json()["data"]
         settings = {k: server.environment[k] for k in ("DATABASE_URL", "REDIS_URL") if k in server.environment}
-        workers = [pid for pid in descendants(server.process.pid) if _command_line(pid).find("celery -A mdm worker") >= 0]
+        workers = [
+            pid
+            for pid in descendants(server.process.pid)
+            if _command_line(pid).find("celery --quiet --app mdm worker") >= 0
+        ]
         device = VirtualDevice("macos", client=client)
         device.enroll(created["attributes"]["enrollment_url"])
         for pid in workers:
@@ -106,11 +110,13 @@ def test_a_killed_worker_is_replaced_by_a_restart_without_loss(tmp_path: Path) -
         with started(tmp_path, {**settings, "PORT": server.environment["PORT"], "BASE_URL": server.base_url}):
             facts = eventually(
                 lambda: (
-                    a := httpx.get(f"{server.base_url}/api/v1/devices/{created['id']}", auth=(key, "")).json()["data"][
-                        "attributes"
-                    ]
-                )["wifi_mac"]
-                and a,
+                    (
+                        a := httpx.get(f"{server.base_url}/api/v1/devices/{created['id']}", auth=(key, "")).json()[
+                            "data"
+                        ]["attributes"]
+                    )["wifi_mac"]
+                    and a
+                ),
                 seconds=60,
             )
             assert facts["serial_number"] == device.serial

@@ -59,11 +59,11 @@ def processes() -> dict[str, list[str]]:
         *("--workers-kill-timeout", "10s", "--log-level", "warning"),
     ]
     worker = [
-        *(python, "-m", "celery", "-A", "mdm", "worker", "--loglevel", "INFO"),
+        *(python, "-m", "celery", "--quiet", "--app", "mdm", "worker", "--loglevel", "INFO"),
         *(("--pool", "prefork") if distributed else ("--pool", "threads")),
         *("--concurrency", str(max(cores, 2)), "--without-gossip", "--without-mingle", "--without-heartbeat"),
     ]
-    beat = [python, "-m", "celery", "-A", "mdm", "beat", "--loglevel", "INFO", "--pidfile="]
+    beat = [python, "-m", "celery", "--quiet", "--app", "mdm", "beat", "--loglevel", "INFO", "--pidfile="]
     return {"web": web, "worker": worker, "beat": beat}
 
 
@@ -86,4 +86,6 @@ def require_free_port(host: str, port: int) -> None:
         try:
             probe.bind((host, port))
         except OSError as error:
-            raise CommandError(f"{host}:{port} cannot be used ({error.strerror}). Choose another: make run PORT=8001") from error
+            raise CommandError(
+                f"{host}:{port} cannot be used ({error.strerror}). Choose another: make run PORT=8001"
+            ) from error

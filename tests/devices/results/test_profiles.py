@@ -49,7 +49,7 @@ class ProfileListTest(ResultTestCase):
         self.assertEqual(set(self.stored(self.mac, "JANE")), {"com.example.wifi"})
 
     def test_a_list_of_managed_ones_leaves_the_others(self):
-        self.list_profiles(self.phone, MDM, {**WIFI, "IsManaged": None or False})
+        self.list_profiles(self.phone, MDM, {**WIFI, "IsManaged": False})
         only = {"ManagedOnly": True}
         self.assert_read(self.list_profiles(self.phone, WIFI, parameters=only))
         self.assertEqual(

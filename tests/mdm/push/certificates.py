@@ -1,0 +1,24 @@
+"""Push certificates as rows."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from mdm.accounts.models import Account
+from mdm.push.apns import Credentials
+from mdm.push.models import PushCertificate
+from tests.factories.channels import TOPIC
+
+
+def make_push_certificate(
+    account: Account, credentials: Credentials | None = None, **fields: object
+) -> PushCertificate:
+    now = timezone.now()
+    values = {
+        "topic": TOPIC,
+        "certificate_pem": credentials.certificate_pem.decode() if credentials else "certificate",
+        "key_pem": credentials.key_pem.decode() if credentials else "key",
+        "not_before": now - timedelta(days=1),
+        "not_after": now + timedelta(days=300),
+    }
+    return PushCertificate.objects.create(account=account, **(values | fields))
