@@ -4,8 +4,11 @@ import os
 
 from celery import Celery
 
+from mdm.common import file_broker
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mdm.settings")
 
+file_broker.register()
 app = Celery("pomona")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

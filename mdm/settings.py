@@ -167,7 +167,7 @@ else:
             "LOCATION": DATA_DIR / "cache",
         }
     }
-    CELERY_BROKER_URL = "filesystem://localhost/"
+    CELERY_BROKER_URL = "files://localhost/"
     CELERY_BROKER_TRANSPORT_OPTIONS = {
         "data_folder_in": str(DATA_DIR / "broker"),
         "data_folder_out": str(DATA_DIR / "broker"),

@@ -6,7 +6,7 @@ from typing import Any
 
 from celery import Task
 from django.conf import settings
-from kombu.exceptions import OperationalError
+from kombu.exceptions import ChannelError, OperationalError
 
 logger = logging.getLogger(__name__)
 _last_sent: dict[str, float] = {}
@@ -31,5 +31,5 @@ def nudge(task: Task) -> None:
 def _send(task: Task, **options: Any) -> None:
     try:
         task.apply_async(retry=False, **options)
-    except OperationalError as error:
+    except (OperationalError, ChannelError, OSError) as error:
         logger.warning("the broker did not take %s: %s; the schedule will run it", task.name, error)
