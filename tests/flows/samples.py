@@ -46,8 +46,18 @@ SAMPLES: dict[str, dict] = {
     "VerifyFirmwarePassword": {"password": "firmware1"},
     "VerifyRecoveryLock": {"password": "recovery1"},
 }
+# A Mac is unlocked again with a PIN, and refuses to be locked without one.
+MAC_SAMPLES: dict[str, dict] = {
+    "DeviceLock": {"message": "Locked by IT", "pin": "123456"},
+    "EraseDevice": {"pin": "123456"},
+}
 # After these the device is gone or restarts: they come last.
 LAST = ["ShutDownDevice", "RestartDevice", "EraseDevice"]
+
+
+def sample(name: str, platform: str) -> dict:
+    """platform: ios or macos."""
+    return (MAC_SAMPLES if platform == "macos" else {}).get(name) or SAMPLES.get(name, {})
 
 
 def in_order(names: list[str]) -> list[str]:

@@ -9,7 +9,7 @@ import pytest
 from mdm.protocol.request_types import REQUEST_TYPES
 from mdm.virtual.device import VirtualDevice
 from mdm.virtual.errors import DeviceError, ManagementRemoved
-from tests.flows.samples import SAMPLES, in_order
+from tests.flows.samples import in_order, sample
 from tests.flows.server import Running, eventually, pretty
 
 pytestmark = pytest.mark.flow
@@ -77,7 +77,7 @@ def test_every_request_type_is_answered_and_recorded(server: Running, platform: 
         device.drain()
         sent: dict[str, str] = {}
         for name in in_order(list(REQUEST_TYPES)):
-            body = {"udid": device.udid, "request_type": name, **SAMPLES.get(name, {})}
+            body = {"udid": device.udid, "request_type": name, **sample(name, platform)}
             response = server.raw.post("/v1/commands", json=body)
             if response.status_code == 201:
                 sent[response.json()["payload"]["command_uuid"]] = name
