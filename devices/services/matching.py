@@ -3,6 +3,7 @@
 from devices.models import Device
 from devices.services.platforms import platform_of
 from mdm.accounts.models import Account
+from mdm.common import rows
 from mdm.common.text import clean_text
 from mdm.protocol.checkin import Authenticate
 
@@ -22,7 +23,8 @@ COLUMNS = (
 def find_device(account_id: int, message: Authenticate) -> Device | None:
     """The device of that account which said this UDID or EnrollmentID before."""
     key = "enrollment_id" if message.key.is_user_enrollment else "udid"
-    return Device.objects.for_account(account_id).filter(**{key: message.key.device_id}).first()
+    condition = f"account_id = %s AND {key} = %s AND removed_at IS NULL"
+    return next(iter(rows.select(Device, condition, account_id, message.key.device_id)), None)
 
 
 def make_device(account: Account, message: Authenticate, group_id: int) -> Device:
@@ -44,4 +46,7 @@ def take_facts(device: Device, message: Authenticate) -> None:
     device.is_user_enrollment = message.key.is_user_enrollment
     device.platform = platform_of(device.product_name, device.model_name) or device.platform
     device.name = device.name or device.device_name or device.serial_number
-    device.save()
+    if device.pk:
+        device.save()
+    else:
+        rows.insert(device)

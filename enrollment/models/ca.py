@@ -50,7 +50,7 @@ class IdentityCertificate(AccountScoped):
     enrollment = models.ForeignKey(Enrollment, null=True, on_delete=models.SET_NULL, related_name="identities")
     device = models.ForeignKey(Device, null=True, on_delete=models.CASCADE, related_name="identities")
     serial_number = models.CharField(max_length=64, help_text="Hexadecimal.")
-    fingerprint = models.CharField("SHA-256", max_length=64, unique=True)
+    fingerprint = models.CharField("SHA-256", max_length=64)
     public_key_fingerprint = models.CharField(max_length=64)
     common_name = models.CharField(max_length=255, blank=True)
     certificate_der = models.BinaryField()
@@ -64,6 +64,8 @@ class IdentityCertificate(AccountScoped):
     class Meta:
         constraints = [
             models.UniqueConstraint(fields=["account", "serial_number"], name="serial_unique_per_account"),
+            # A constraint, as `unique=True` would add a second index for LIKE.
+            models.UniqueConstraint(fields=["fingerprint"], name="identity_by_fingerprint"),
         ]
         indexes = [models.Index(fields=["not_after"], name="identity_by_expiry")]
 

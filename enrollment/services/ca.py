@@ -21,7 +21,7 @@ from enrollment.services.trust import find_trusted_issuer, trust_authority
 from mdm.accounts.actors import DEVICE, Actor
 from mdm.accounts.models import Account
 from mdm.channels.services import unbind_identity
-from mdm.common import certs
+from mdm.common import certs, rows
 from mdm.common.certs import new_rsa_key
 from mdm.common.tokens import new_token
 from mdm.events.services import emit
@@ -187,8 +187,7 @@ def identify_certificate(
     URL); without it an external certificate whose CA several accounts trust is nobody's, as it names no account.
     fingerprint: lowercase hex SHA-256 of certificate_der.
     """
-    rows = IdentityCertificate.objects.select_related("account", "enrollment")
-    identity = rows.filter(fingerprint=fingerprint).first()
+    identity = next(iter(rows.select(IdentityCertificate, "fingerprint = %s", fingerprint)), None)
     if identity is None:
         return _identify_external(certificate_der, account_id)
     if account_id not in (None, identity.account_id):

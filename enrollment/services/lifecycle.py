@@ -20,6 +20,7 @@ from mdm.accounts.models import Account
 from mdm.channels.models import Channel, ChannelState
 from mdm.channels.services import close, take_token
 from mdm.commands.services import clear, enqueue_many
+from mdm.common import rows
 from mdm.common.text import clean_text
 from mdm.events.models import Level
 from mdm.events.services import emit
@@ -69,7 +70,8 @@ def _authenticated(caller: Caller, message: Authenticate, ip: str | None) -> Cha
     if caller.identity and caller.identity.device_id != device.pk:
         _give_to(device, caller.identity)
     same_key = Q(account=account, device_key=message.key.device_id)
-    found = list(Channel.objects.select_for_update().filter(same_key | Q(fingerprint=caller.fingerprint)))
+    condition = "(account_id = %s AND device_key = %s) OR fingerprint = %s"
+    found = rows.select(Channel, condition, account.pk, message.key.device_id, caller.fingerprint, lock=True)
     channel = next(
         (one for one in found if one.device_key == message.key.device_id and not one.user_key),
         Channel(account=account, device_key=message.key.device_id),
@@ -102,7 +104,10 @@ def _begin(channel: Channel, device: Device, caller: Caller, message: Authentica
     channel.unlock_token = channel.bootstrap_token = b""
     channel.closed_at = None
     channel.last_seen_at, channel.last_seen_ip = timezone.now(), ip
-    channel.save()
+    if channel.pk:
+        channel.save()
+    else:
+        rows.insert(channel)
 
 
 def _give_to(device: Device, identity: IdentityCertificate) -> None:
@@ -209,7 +214,7 @@ def token_updated(channel: Channel, message: TokenUpdate, *, ip: str | None = No
 
 
 def _token_updated(channel: Channel, message: TokenUpdate, ip: str | None) -> None:
-    channel = Channel.objects.select_for_update(of=("self",)).select_related("device", "account").get(pk=channel.pk)
+    (channel,) = rows.select(Channel, "id = %s", channel.pk, lock=True)
     if channel.state in (ChannelState.CLOSED, ChannelState.LEAVING):
         return  # an operator removed the device a moment ago: it hears of that at its next connect
     changed = bool(message.token) and bytes(channel.push_token) != message.token
@@ -231,7 +236,7 @@ def _token_updated(channel: Channel, message: TokenUpdate, ip: str | None) -> No
         channel.enrolled_at = timezone.now()
         channel.push_due_at = channel.enrolled_at if channel.can_be_pushed else None
         columns += ["state", "enrolled_at", "push_due_at"]
-    channel.save(update_fields=columns)
+    rows.update(channel, columns)
     if is_first and channel.is_user_channel:
         emit(
             "channel.opened",
@@ -254,7 +259,7 @@ def _enrolled(channel: Channel) -> None:
     device.state = DeviceState.ENROLLED
     device.enrolled_at = timezone.now()
     device.unenrolled_at = None
-    device.save(update_fields=["state", "enrolled_at", "unenrolled_at"])
+    rows.update(device, ["state", "enrolled_at", "unenrolled_at"])
     requests = prepared_inventory(device)
     emit(
         "device.reenrolled" if was_enrolled_before else "device.enrolled",

@@ -57,8 +57,7 @@ class Command(AccountScoped, SecretHolder):
                 condition=Q(state__in=WAITING, expires_at__isnull=False),
                 name="command_to_expire",
             ),
-            # The numbers of the dashboard.
-            models.Index(fields=["account"], condition=Q(state__in=WAITING), name="command_waiting_of_account"),
+            # A number of the dashboard.
             models.Index(
                 fields=["account", "finished_at"], condition=Q(state=State.FAILED), name="command_failed_lately"
             ),

@@ -13,6 +13,7 @@ from mdm.channels.models import Channel
 from mdm.channels.services import request_push
 from mdm.commands.models import Command
 from mdm.commands.states import State
+from mdm.common.rows import insert
 from mdm.events.services import build, emit, emit_many
 from mdm.protocol.command import read_raw
 from mdm.protocol.errors import ProtocolError
@@ -20,6 +21,7 @@ from mdm.protocol.request_types import Request, clean, split_secrets
 from mdm.push.tasks import wake_soon
 
 BATCH = 1000
+FEW = 10
 
 
 class CommandExists(ProtocolError):
@@ -103,7 +105,10 @@ def enqueue_many(
     prepared = [request if isinstance(request, Prepared) else prepare(request) for request in requests]
     rows = [_row(channel, one, actor, None, expires_at) for channel in channels for one in prepared]
     with transaction.atomic(savepoint=False):
-        Command.objects.bulk_create(rows, batch_size=BATCH)
+        if 0 < len(rows) <= FEW:
+            insert(*rows)
+        else:
+            Command.objects.bulk_create(rows, batch_size=BATCH)
         if is_logged:
             devices = {channel.pk: channel.device for channel in channels}
             emit_many(_queued_event(row, devices[row.channel_id], actor) for row in rows)

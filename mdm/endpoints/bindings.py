@@ -8,6 +8,7 @@ from enrollment.services.lifecycle import Caller
 from mdm.accounts.actors import DEVICE
 from mdm.channels.models import Channel
 from mdm.channels.services import bind_identity
+from mdm.common import rows
 from mdm.endpoints.door import Forbidden
 from mdm.events.models import Level
 from mdm.events.services import emit
@@ -66,7 +67,8 @@ def rebind_renewed(signer: Signer, key: ChannelKey) -> bool:
 
 def find_channel(signer: Signer, key: ChannelKey) -> Channel | None:
     """The channel that this certificate is bound to; None if there is none. Raises Forbidden for another device's."""
-    channel = Channel.objects.filter(fingerprint=signer.fingerprint, user_key=key.user_id).first()
+    condition = "fingerprint = %s AND user_key = %s"
+    channel = next(iter(rows.select(Channel, condition, signer.fingerprint, key.user_id)), None)
     if channel is None and rebind_renewed(signer, key):
         return find_channel(signer, key)
     if channel is not None and channel.device_key != key.device_id:

@@ -20,7 +20,7 @@ def new_log_id() -> str:
 class Event(AccountScoped):
     """One thing that happened: a line of the log. Written only by `mdm.events.services`, never changed."""
 
-    log_id = models.CharField(max_length=32, unique=True, default=new_log_id)
+    log_id = models.CharField(max_length=32, default=new_log_id)
     namespace = models.CharField(max_length=30)
     event_type = models.CharField(max_length=80)
     level = models.SmallIntegerField(choices=Level, default=Level.INFO)
@@ -44,6 +44,8 @@ class Event(AccountScoped):
     class Meta:
         verbose_name = "log entry"
         verbose_name_plural = "log"
+        # A constraint, as `unique=True` would add a second index for LIKE.
+        constraints = [models.UniqueConstraint(fields=["log_id"], name="event_by_log_id")]
         indexes = [
             models.Index(fields=["account", "-id"], name="event_newest_first"),
             models.Index(fields=["account", "serial_number", "-id"], name="event_of_a_serial_number"),

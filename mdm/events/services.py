@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from mdm.accounts.actors import SYSTEM, Actor, Source
+from mdm.common import rows
 from mdm.common.text import clean_text
 from mdm.events.kinds import KINDS, Namespace
 from mdm.events.models import Event, Level
@@ -28,7 +29,7 @@ def emit(
 ) -> Event:
     """Write one line of the log, in the caller's transaction. metadata is shown to operators: never a secret."""
     event = build(event_type, account_id=account_id, actor=actor, device=device, level=level, metadata=metadata)
-    event.save(force_insert=True)
+    rows.insert(event)
     return event
 
 
