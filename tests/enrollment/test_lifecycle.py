@@ -140,7 +140,9 @@ class LicenceTest(LifecycleTestCase):
 
     def test_a_device_that_leaves_gives_its_licence_back(self) -> None:
         self.enrolled_device().check_out()
-        self.new_device().enroll()
+        second = self.new_device()
+        second.enroll()
+        self.assertEqual(second.row.state, "enrolled")
 
     def test_of_two_that_authenticated_one_gets_the_last_licence(self) -> None:
         first, second = self.new_device(), self.new_device()

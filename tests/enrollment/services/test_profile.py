@@ -121,7 +121,8 @@ class EnrollmentProfileTest(EnrollmentTestCase):
         enrollment = make_enrollment(self.account)
         content = part(read(enrollment_profile(enrollment)), "com.apple.security.scep")["PayloadContent"]
         (pair,) = content["Subject"][0]
-        x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, pair[1])
+        subject = x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, pair[1])
+        self.assertTrue(subject.value.startswith("株式会社"))
 
 
 class RenewalProfileTest(EnrollmentTestCase):
