@@ -158,3 +158,22 @@ def test_a_removed_device_is_told_to_leave(server: Running) -> None:
         with pytest.raises(ManagementRemoved):
             device.drain()
         assert not device.is_enrolled
+
+
+@pytest.mark.parametrize(
+    "scep",
+    [
+        {"cipher": "3des", "digest": "sha1", "transport": "post-query"},
+        {"cipher": "aes256", "digest": "sha256", "transport": "get"},
+        {"cipher": "aes128", "digest": "sha256", "transport": "get-urlsafe"},
+    ],
+    ids=lambda scep: scep["transport"],
+)
+def test_an_old_device_enrolls_its_own_way(server: Running, scep: dict) -> None:
+    """BER signatures with SHA-1 and no attributes; SCEP messages in request lines of 6,000 characters and more."""
+    created = server.api.post("/api/v1/devices", data={"name": "Old"}).json()["data"]
+    with httpx.Client(timeout=60) as client:
+        device = VirtualDevice("ios", client=client, signature_style="field", scep=scep)
+        device.enroll(created["attributes"]["enrollment_url"])
+        assert {one.status for one in device.drain()} == {"Acknowledged"}
+    assert eventually(lambda: attributes(server, created["id"])["wifi_mac"])
