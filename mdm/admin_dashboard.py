@@ -63,7 +63,13 @@ def dashboard(account: Account) -> dict[str, Any]:
 
 
 def alerts(account: Account) -> list[Alert]:
-    return [*_push_alerts(account), *_dead_tokens(account), *_installation_alerts()]
+    certificate = PushCertificate.objects.for_account(account).defer("key_pem").first()
+    return [
+        *_push_alerts(certificate),
+        *_other_topics(account, certificate),
+        *_dead_tokens(account),
+        *_installation_alerts(),
+    ]
 
 
 def _figures(account: Account) -> list[Figure]:
@@ -90,13 +96,31 @@ def _figures(account: Account) -> list[Figure]:
     ]
 
 
-def _push_alerts(account: Account) -> list[Alert]:
-    state, text = standing(PushCertificate.objects.for_account(account).defer("key_pem").first())
+def _push_alerts(certificate: PushCertificate | None) -> list[Alert]:
+    state, text = standing(certificate)
     if state == "valid":
         return []
     url = reverse("admin:mdm_push_pushcertificate_changelist")
     label = "Set it up" if state == "missing" else "Renew it"
     return [Alert("warn" if state in ("missing", "expiring") else "bad", TITLES[state], text, url, label)]
+
+
+def _other_topics(account: Account, certificate: PushCertificate | None) -> list[Alert]:
+    """Devices listen to the topic that they enrolled with; a certificate of another one never reaches them."""
+    if certificate is None:
+        return []
+    others = Channel.objects.for_account(account).filter(user_key="", state=ChannelState.OPEN, device__removed_at=None)
+    number = others.exclude(topic=certificate.topic).count()
+    if not number:
+        return []
+    return [
+        Alert(
+            "warn",
+            f"{count_of(number, 'device')} must enroll again",
+            "They enrolled before the push certificate was there, so no push reaches them. Their commands wait until they "
+            "connect by themselves.",
+        )
+    ]
 
 
 def _dead_tokens(account: Account) -> list[Alert]:

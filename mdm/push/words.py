@@ -8,7 +8,11 @@ WARN_DAYS = 30
 def standing(certificate: PushCertificate | None) -> tuple[str, str]:
     """State ("missing", "expired", "rejected", "expiring", "valid") and a sentence."""
     if certificate is None:
-        return "missing", "No push certificate. Devices enroll, but cannot be woken: commands wait until they connect."
+        return (
+            "missing",
+            "Set one up before you enroll real devices: those enrolled without it cannot be woken, and must enroll again "
+            "once there is one. Until then commands wait until devices connect by themselves.",
+        )
     if certificate.is_expired:
         return "expired", "The push certificate has expired. Devices cannot be woken until it is renewed."
     if certificate.rejected_at:

@@ -16,6 +16,7 @@ from mdm.channels.models import Channel
 from mdm.events.models import Event, Level
 from tests.admin.base import AdminTestCase, make_rows
 from tests.factories import PASSWORD, make_command, make_device
+from tests.mdm.push.certificates import make_push_certificate
 
 LOGIN = "/admin/login/"
 
@@ -159,6 +160,19 @@ class HomeTest(AdminTestCase):
             response = self.home()
         for words in ("Real devices need HTTPS", "data directory"):
             self.assertNotContains(response, words)
+
+    def test_devices_of_another_topic_are_told_to_enroll_again(self) -> None:
+        reached, unreached = make_device(self.account), make_device(self.account)
+        make_device(self.other_account)
+        certificate = make_push_certificate(self.account, topic=reached.device_channel.topic)
+        self.assertNotIn("must enroll again", self.titles())
+        Channel.objects.filter(device=unreached).update(topic="com.apple.mgmt.External.before")
+        self.assertIn("1 device must enroll again", self.titles())
+        certificate.delete()
+        self.assertIn("No push certificate", self.titles())
+
+    def titles(self) -> str:
+        return ", ".join(alert.title for alert in self.home().context["alerts"])
 
     def test_the_pages_of_single_packages_lead_home(self) -> None:
         self.assertRedirects(self.people[Role.OWNER].get("/admin/devices/"), reverse("admin:index"))
