@@ -17,7 +17,7 @@ from enrollment.models import Enrollment, IdentityCertificate
 from enrollment.services.links import claim
 from mdm.accounts.actors import DEVICE
 from mdm.accounts.models import Account
-from mdm.channels.models import Channel, ChannelState
+from mdm.channels.models import GONE, Channel, ChannelState
 from mdm.channels.services import close, take_token
 from mdm.commands.services import clear, enqueue_many
 from mdm.common import rows
@@ -215,7 +215,7 @@ def token_updated(channel: Channel, message: TokenUpdate, *, ip: str | None = No
 
 def _token_updated(channel: Channel, message: TokenUpdate, ip: str | None) -> None:
     (channel,) = rows.select(Channel, "id = %s", channel.pk, lock=True)
-    if channel.state in (ChannelState.CLOSED, ChannelState.LEAVING):
+    if channel.state in GONE:
         return  # an operator removed the device a moment ago: it hears of that at its next connect
     changed = bool(message.token) and bytes(channel.push_token) != message.token
     columns = take_token(
@@ -284,7 +284,7 @@ def open_user_channel(device_channel: Channel, message: TokenUpdate) -> Channel:
             "fingerprint": device_channel.fingerprint,
         },
     )
-    is_gone = channel.state in (ChannelState.CLOSED, ChannelState.LEAVING)
+    is_gone = channel.state in GONE
     is_bound = channel.device_id == device_channel.device_id and channel.fingerprint == device_channel.fingerprint
     if is_gone or not is_bound:
         channel.device, channel.fingerprint = device_channel.device, device_channel.fingerprint

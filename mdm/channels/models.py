@@ -12,6 +12,10 @@ class ChannelState(models.TextChoices):
     CLOSED = "closed", "Closed"  # the device checked out, or was replaced by another enrollment
 
 
+# Neither pushes nor commands any more; what the device hears differs.
+GONE = (ChannelState.CLOSED, ChannelState.LEAVING)
+
+
 class Channel(AccountScoped, SecretHolder):
     """One MDM conversation: with a device, or with one user of it. Protocol state only; facts about it live in devices."""
 

@@ -20,7 +20,7 @@ from django.db import DEFAULT_DB_ALIAS, connections, transaction
 from django.db.backends.utils import CursorWrapper
 from django.utils import timezone
 
-from mdm.channels.models import Channel, ChannelState
+from mdm.channels.models import GONE, Channel, ChannelState
 from mdm.commands.models import Command
 from mdm.commands.states import FINAL, STATE_AFTER, ApplyState, State
 from mdm.common.fields import Sealed
@@ -100,7 +100,7 @@ def exchange(fingerprint: str, report: Report, *, ip: str | None) -> Exchange:
             result = found.exchange(report, stored_before)
             if found.device_key != report.key.device_id:
                 raise NotThisDevice(result)
-            if found.state in (ChannelState.CLOSED, ChannelState.LEAVING):
+            if found.state in GONE:
                 raise ChannelGone(result)
             if _execute(cursor, _writes(found, report, ip, now, at)):
                 return result

@@ -1,15 +1,17 @@
 """Certificates that are not bound to a channel yet: is one of ours, and may it speak for this device?"""
 
+from typing import NoReturn
+
 from django.db import transaction
 
 from enrollment.models import Enrollment, IdentityCertificate
 from enrollment.services.ca import identify_certificate
 from enrollment.services.lifecycle import Caller
 from mdm.accounts.actors import DEVICE
-from mdm.channels.models import Channel
+from mdm.channels.models import Channel, ChannelState
 from mdm.channels.services import bind_identity
 from mdm.common import rows
-from mdm.endpoints.door import Forbidden
+from mdm.endpoints.door import Forbidden, MustLeave
 from mdm.events.models import Level
 from mdm.events.services import emit
 from mdm.protocol.cms import Signer
@@ -65,6 +67,20 @@ def rebind_renewed(signer: Signer, key: ChannelKey) -> bool:
     return True
 
 
+def require_live(state: str) -> None:
+    """Raises MustLeave for a removed device, Forbidden for a closed channel."""
+    if state == ChannelState.LEAVING:
+        raise MustLeave("The device was removed from this server.")
+    if state == ChannelState.CLOSED:
+        raise Forbidden("The device is not enrolled.")
+
+
+def refuse_wrong_device(account_id: int, device_id: int, key: ChannelKey) -> NoReturn:
+    """Raises Forbidden, and leaves a line in the log of the device whose certificate it is."""
+    log_wrong_device(account_id, device_id, key)
+    raise Forbidden("The certificate belongs to another device.")
+
+
 def find_channel(signer: Signer, key: ChannelKey) -> Channel | None:
     """The channel that this certificate is bound to; None if there is none. Raises Forbidden for another device's."""
     condition = "fingerprint = %s AND user_key = %s"
@@ -72,8 +88,7 @@ def find_channel(signer: Signer, key: ChannelKey) -> Channel | None:
     if channel is None and rebind_renewed(signer, key):
         return find_channel(signer, key)
     if channel is not None and channel.device_key != key.device_id:
-        log_wrong_device(channel.account_id, channel.device_id, key)
-        raise Forbidden("The certificate belongs to another device.")
+        refuse_wrong_device(channel.account_id, channel.device_id, key)
     return channel
 
 

@@ -6,14 +6,13 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
 from mdm.accounts.actors import DEVICE
-from mdm.channels.models import ChannelState
 from mdm.commands import queue
 from mdm.commands.queue import Answered, Exchange
 from mdm.common.nudge import nudge
 from mdm.common.proxies import client_ip
 from mdm.endpoints import replies
-from mdm.endpoints.bindings import log_wrong_device, rebind_renewed
-from mdm.endpoints.door import Forbidden, MustLeave
+from mdm.endpoints.bindings import rebind_renewed, refuse_wrong_device, require_live
+from mdm.endpoints.door import Forbidden
 from mdm.endpoints.renderers import CannotRender, complete, give_up
 from mdm.endpoints.tasks import apply_results
 from mdm.events.models import Level
@@ -54,12 +53,10 @@ def _exchange(signer: Signer, report: Report, ip: str | None) -> Exchange:
             return _exchange(signer, report, ip)
         raise Forbidden("The certificate is not bound to this device.") from error
     except queue.NotThisDevice as error:
-        log_wrong_device(error.exchange.account_id, error.exchange.device_id, report.key)
-        raise Forbidden("The certificate belongs to another device.") from error
+        refuse_wrong_device(error.exchange.account_id, error.exchange.device_id, report.key)
     except queue.ChannelGone as error:
-        if error.exchange.state == ChannelState.LEAVING:
-            raise MustLeave("The device was removed from this server.") from error
-        raise Forbidden("The device is not enrolled.") from error
+        require_live(error.exchange.state)
+        raise
 
 
 def _log_unknown(exchange: Exchange, report: Report) -> None:

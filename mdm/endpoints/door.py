@@ -9,7 +9,6 @@ from django.core.exceptions import RequestDataTooBig
 from django.http import HttpRequest, HttpResponse
 from django.http.request import UnreadablePostError
 
-from mdm.commands.queue import ChannelGone, NotThisDevice
 from mdm.common.proxies import client_ip
 from mdm.endpoints import replies
 from mdm.endpoints.identity import signer_of
@@ -49,7 +48,7 @@ def device_view(view: DeviceView) -> Callable[..., HttpResponse]:
             return _refuse(request, 400, error)
         except MustLeave as error:
             return _refuse(request, 401, error)
-        except (Forbidden, NotThisDevice, ChannelGone) as error:
+        except Forbidden as error:
             return _refuse(request, 403, error)
 
     return guarded

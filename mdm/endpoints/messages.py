@@ -8,10 +8,10 @@ from django.http import HttpResponse
 
 from enrollment.services import lifecycle
 from mdm.accounts.actors import DEVICE
-from mdm.channels.models import Channel, ChannelState
+from mdm.channels.models import GONE, Channel
 from mdm.endpoints import declarative, replies
-from mdm.endpoints.bindings import caller_of, find_channel
-from mdm.endpoints.door import Forbidden, MustLeave
+from mdm.endpoints.bindings import caller_of, find_channel, require_live
+from mdm.endpoints.door import Forbidden
 from mdm.events.services import emit
 from mdm.protocol import plist
 from mdm.protocol.checkin import (
@@ -29,7 +29,6 @@ from mdm.protocol.errors import Malformed
 from mdm.protocol.ids import ChannelKey
 
 MAX_PUSH_TEXT = 255
-GONE = (ChannelState.CLOSED, ChannelState.LEAVING)
 
 logger = logging.getLogger("pomona.devices")
 
@@ -129,8 +128,5 @@ def _must_be_live(channel: Channel | None) -> Channel:
     """Raises Forbidden without a channel or for a closed one, MustLeave for a removed device."""
     if channel is None:
         raise Forbidden("The certificate is not bound to this device.")
-    if channel.state == ChannelState.LEAVING:
-        raise MustLeave("The device was removed from this server.")
-    if channel.state == ChannelState.CLOSED:
-        raise Forbidden("The device is not enrolled.")
+    require_live(channel.state)
     return channel
