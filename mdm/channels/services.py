@@ -9,11 +9,6 @@ from mdm.channels.models import Channel, ChannelState
 from mdm.common.batches import batches
 
 
-def open_channels(device_id: int) -> list[Channel]:
-    """Device channel first, then users by name."""
-    return list(Channel.objects.filter(device_id=device_id, state=ChannelState.OPEN).order_by("user_key", "pk"))
-
-
 def bind_identity(channel: Channel, fingerprint: str) -> None:
     """From now on this certificate speaks for the device and its users; whoever was bound to it before is not any more.
 

@@ -1,7 +1,7 @@
 """Signatures in Cryptographic Message Syntax: those of devices over their messages, ours over configuration profiles.
 
 Devices send BER with indefinite lengths as well as DER, so asn1crypto reads the structure and `cryptography` verifies.
-Who may sign is decided elsewhere (verify_chain, validity): a Signer only says which certificate did.
+Who may sign is decided elsewhere: a Signer only says which certificate did.
 Source: RFC 5652; Apple, "MDM" (payload), SignMessage.
 """
 
@@ -9,19 +9,17 @@ import base64
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
 
 from asn1crypto import cms, core, parser
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import pkcs7
 
-from mdm.protocol.errors import BadSignature, Malformed
+from mdm.protocol.errors import BadSignature
 from mdm.protocol.signed_data import (
     CONTEXT,
     SEQUENCE,
@@ -89,30 +87,6 @@ def sign(
         builder = builder.add_certificate(issuer)
     # Without Binary the line ends of the content would be rewritten as in e-mail.
     return builder.sign(serialization.Encoding.DER, [pkcs7.PKCS7Options.Binary, pkcs7.PKCS7Options.NoCapabilities])
-
-
-@lru_cache(maxsize=CACHED_CERTIFICATES)
-def verify_chain(certificate_der: bytes, ca_der: bytes) -> bool:
-    """Whether this CA issued the certificate: names match and the signature is right.
-
-    Times are the caller's business: validity(). A certificate signed with SHA-1 does not count: unlike a message, it can
-    be forged with a collision. Raises Malformed when the CA's own certificate cannot be read.
-    """
-    try:
-        issuer = x509.load_der_x509_certificate(ca_der)
-    except ValueError as error:
-        raise Malformed("The certificate of the authority cannot be read.") from error
-    try:
-        x509.load_der_x509_certificate(certificate_der).verify_directly_issued_by(issuer)
-    except (InvalidSignature, *UNREADABLE):
-        return False
-    return True
-
-
-def validity(certificate_der: bytes) -> tuple[datetime, datetime]:
-    """From when and until when the certificate holds, aware UTC times. Raises BadSignature when it cannot be read."""
-    certificate = _certificate(certificate_der).certificate
-    return certificate.not_valid_before_utc, certificate.not_valid_after_utc
 
 
 class _Certificate(NamedTuple):

@@ -21,11 +21,6 @@ class ChannelServicesTest(AccountTestCase):
     def fresh(self, channel: Channel) -> Channel:
         return Channel.objects.get(pk=channel.pk)
 
-    def test_open_channels_are_listed_device_first(self) -> None:
-        make_channel(self.device, user_key="ADAM", fingerprint="", state=ChannelState.CLOSED)
-        zoe = make_channel(self.device, user_key="ZOE", fingerprint="")
-        self.assertEqual(services.open_channels(self.device.pk), [self.channel, self.user, zoe])
-
     def test_a_certificate_speaks_for_the_device_and_all_its_users(self) -> None:
         services.bind_identity(self.channel, "a" * 64)
         self.assertEqual({self.fresh(one).fingerprint for one in (self.channel, self.user)}, {"a" * 64})
