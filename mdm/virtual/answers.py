@@ -11,6 +11,7 @@ from typing import Any, Literal
 from mdm.virtual import (
     answers_apps,
     answers_information,
+    answers_installs,
     answers_location,
     answers_passwords,
     answers_power,
@@ -83,11 +84,11 @@ REQUEST_TYPES: dict[str, Kind] = {
     # Apps, books
     "InstalledApplicationList": Kind(answers_apps.installed_application_list, "yes", "both"),
     "ManagedApplicationList": Kind(answers_apps.managed_application_list, "yes", "both"),
-    "InstallApplication": Kind(answers_apps.install_application, "yes", "both"),
-    "InstallEnterpriseApplication": Kind(answers_apps.install_enterprise_application, "no", "device"),
+    "InstallApplication": Kind(answers_installs.install_application, "yes", "both"),
+    "InstallEnterpriseApplication": Kind(answers_installs.install_enterprise_application, "no", "device"),
     "RemoveApplication": Kind(answers_apps.remove_application, "yes", "device", {"Identifier": str}),
     "ApplyRedemptionCode": Kind(
-        answers_apps.apply_redemption_code, "yes", "no", {"Identifier": str, "RedemptionCode": str}
+        answers_installs.apply_redemption_code, "yes", "no", {"Identifier": str, "RedemptionCode": str}
     ),
     "ValidateApplications": Kind(answers_apps.validate_applications, "yes", "no"),
     "ManagedApplicationAttributes": Kind(answers_apps.managed_attributes, "yes", "no", {"Identifiers": list}),

@@ -43,7 +43,7 @@ def _common(scene: Scene) -> dict[str, Any]:
         "AvailableDeviceCapacity": round(model.capacity_gb - state.used_gb, 2),
         "MDMOptions": state.settings.get("MDMOptions", {}),
         "AwaitingConfiguration": state.awaiting_configuration,
-        "iTunesStoreAccountIsActive": True,
+        "iTunesStoreAccountIsActive": state.store_account_is_active,
         "iTunesStoreAccountHash": "bG9jYWwtdmlydHVhbC1hY2NvdW50",
         "IsSupervised": scene.is_supervised,
         "IsActivationLockEnabled": False,

@@ -67,7 +67,7 @@ def _mac(scene: Scene) -> dict[str, Any]:
             "AllowOroms": False,
         },
         "ManagementStatus": {
-            "EnrolledViaDEP": False,
+            "EnrolledViaDEP": state.enrolled_via_dep,
             "UserApprovedEnrollment": True,
             "IsUserEnrollment": scene.is_user_enrollment,
             "IsActivationLockManageable": not scene.is_user_enrollment,

@@ -4,7 +4,7 @@ import uuid
 
 from mdm.virtual.error_chains import BadFormat, Refused, link, mdm_error
 from mdm.virtual.scene import CommandKeys, Response, Scene
-from mdm.virtual.state import mac_user
+from mdm.virtual.state import FIRST_NAMES, mac_user
 
 FIRST_UID = 501
 
@@ -20,18 +20,39 @@ def account_configuration(scene: Scene, command: CommandKeys) -> Response:
             raise BadFormat
         guid = str(uuid.UUID(int=scene.rng.getrandbits(128), version=4)).upper()
         state.admin_accounts.append({**account, "GUID": guid})
-        uid = max((user["UID"] for user in state.users.values()), default=FIRST_UID - 1) + 1
-        user = mac_user(account["shortName"], account.get("fullName", account["shortName"]), uid, scene.rng, False)
+        full_name = account.get("fullName", account["shortName"])
+        user = mac_user(account["shortName"], full_name, _next_uid(scene), scene.rng, False)
         state.users[account["shortName"]] = user | {"UserGUID": guid}
     return {}
 
 
+def _next_uid(scene: Scene) -> int:
+    return max((user["UID"] for user in scene.state.users.values()), default=FIRST_UID - 1) + 1
+
+
 def device_configured(scene: Scene, command: CommandKeys) -> Response:
-    scene.state.awaiting_configuration = False
+    """The person goes on, on a Mac to the account that is to be theirs."""
+    state = scene.state
+    if state.awaiting_configuration and scene.is_mac and not any(user["IsLoggedIn"] for user in state.users.values()):
+        _make_primary_account(scene)
+    state.awaiting_configuration = False
     return {}
 
 
+def _make_primary_account(scene: Scene) -> None:
+    """With the names that AccountConfiguration gave, or some that the person thinks of; none where it said so."""
+    state = scene.state
+    said = state.account_configuration or {}
+    if said.get("SkipPrimarySetupAccountCreation"):
+        return
+    full_name = said.get("PrimaryAccountFullName") or scene.rng.choice(FIRST_NAMES)
+    short_name = said.get("PrimaryAccountUserName") or full_name.replace(" ", "").lower()
+    user = mac_user(short_name, full_name, _next_uid(scene), scene.rng, True)
+    state.users[short_name] = user | {"IsAdmin": not said.get("SetPrimarySetupAccountAsRegularUser", False)}
+
+
 def user_configured(scene: Scene, command: CommandKeys) -> Response:
+    scene.state.user_channels.get(scene.user or "", {}).pop("awaiting_configuration", None)
     return {}
 
 

@@ -1,6 +1,7 @@
 """Apps that a device has before anybody manages it."""
 
 import random
+import zlib
 from typing import Any
 
 from mdm.virtual.catalogue import Platform
@@ -114,3 +115,8 @@ def app_row(
         "HasUpdateAvailable": False,
         "IsAppClip": False,
     }
+
+
+def external_version(identifier: str, version: str) -> int:
+    """The App Store's number of this version of an app, invented but always the same."""
+    return 800_000_000 + zlib.crc32(f"{identifier} {version}".encode()) % 99_999_999

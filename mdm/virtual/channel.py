@@ -14,6 +14,7 @@ import httpx
 from mdm.virtual.answers import Reply, compose
 from mdm.virtual.error_chains import ErrorChain, injected
 from mdm.virtual.errors import DeviceError, ManagementRemoved, ServerRefused
+from mdm.virtual.installing import InstallCourse, pass_time
 from mdm.virtual.keys import Identity
 from mdm.virtual.mdm_signature import signature_header
 from mdm.virtual.scene import After
@@ -46,11 +47,16 @@ class Answered:
 
 @dataclass
 class Behaviour:
-    """How `respond` and `drain` treat some request types; a chain of None means a general one."""
+    """How `respond` and `drain` treat some request types; a chain of None means a general one.
+
+    installs: bundle identifier (ALL_APPS for the others; for packages that of the manifest) → how an install of it goes.
+    Only the device's own behaviour counts for that, also on the channels of its users.
+    """
 
     not_now_for: set[str] = field(default_factory=set)
     errors_for: dict[str, ErrorChain | None] = field(default_factory=dict)
     format_error_for: set[str] = field(default_factory=set)
+    installs: dict[str, InstallCourse] = field(default_factory=dict)
 
 
 class ManagementChannel:
@@ -152,6 +158,7 @@ class ManagementChannel:
         return self._report(message)
 
     def _report(self, message: dict[str, Any]) -> Command | None:
+        pass_time(self.device.state)
         body = self._exchange("connect", {**self.channel_ids(), **message}, str(message["Status"])).content
         if not body:
             return None

@@ -8,39 +8,33 @@ from typing import Any, Literal
 
 import httpx
 
-from mdm.virtual import declarations
-from mdm.virtual.answers_profiles import installed_row
+from mdm.virtual import declarations, installing
+from mdm.virtual.automated import AutomatedEnrolling
+from mdm.virtual.by_hand import ByHand
 from mdm.virtual.catalogue import Facts, Platform, choose_model, make_facts
 from mdm.virtual.channel import Behaviour, ManagementChannel
-from mdm.virtual.device_channel import DeviceChannel
-from mdm.virtual.enrollment_profile import (
-    ConfigurationProfile,
-    alternative_names,
-    download_profile,
-    parse_profile,
-    require_management,
-    subject_name,
-)
-from mdm.virtual.error_chains import Refused, link, mdm_error
-from mdm.virtual.errors import BadProfile, NotEnrolled, ScepError, ServerRefused
+from mdm.virtual.enrollment_profile import ConfigurationProfile, parse_profile
+from mdm.virtual.errors import NotEnrolled, ServerRefused
 from mdm.virtual.keys import Identity, KeySource, generate_key
 from mdm.virtual.mdm_signature import SignatureStyle
-from mdm.virtual.scene import Scene
-from mdm.virtual.scep_client import ScepClient
-from mdm.virtual.state import DEVICE_SCOPE, DeviceState, fresh_state
+from mdm.virtual.scene import App, Scene
+from mdm.virtual.state import DeviceState, fresh_state
 from mdm.virtual.user import VirtualUser
 
 USER_AGENTS = {"ios": "MDM/1.0", "macos": "MDM-OSX/1.0 mdmclient/2051.5"}
-BOOTSTRAP_CAPABILITY = "com.apple.mdm.bootstraptoken"
 FIELD_SCEP = {"cipher": "3des", "digest": "sha1", "transport": "post-query"}
 
 
-class VirtualDevice(DeviceChannel):
+class VirtualDevice(AutomatedEnrolling, ByHand):
     """One device; not thread-safe, the client may be shared between devices.
 
     model: a product name of the catalogue. scep: keyword arguments for ScepClient that override what the profile and
     GetCACaps say. renewal_style: what follows a replaced enrollment profile before its answer, nothing or a new
     Authenticate and TokenUpdate. store: iTunesStoreID → (bundle identifier, name, version).
+
+    What the world around it is like may be changed at any time and is not part of `dump`: `behaviour`; `store`; `paid`, the
+    store ids or bundle identifiers of apps that are not free; `packages`, a manifest's bundle identifier → the apps
+    (bundle identifier, name, version) that the package brings, without an entry one app of that identifier.
     """
 
     def __init__(
@@ -59,7 +53,7 @@ class VirtualDevice(DeviceChannel):
         renewal_style: Literal["quiet", "authenticate"] = "quiet",
         is_supervised: bool = True,
         is_shared_ipad: bool = False,
-        store: Mapping[int, tuple[str, str, str]] | None = None,
+        store: Mapping[int, App] | None = None,
     ) -> None:
         self.client = client
         # Repeatable on purpose: it invents facts and answers; keys come from the operating system.
@@ -70,7 +64,10 @@ class VirtualDevice(DeviceChannel):
         self.state: DeviceState = fresh_state(self.facts, self.rng, name=name, shared=is_shared_ipad)
         self.key_source, self.signature_style = key_source, signature_style
         self.scep_overrides = {**(FIELD_SCEP if signature_style == "field" else {}), **(scep or {})}
-        self.renewal_style, self.store = renewal_style, store or {}
+        self.renewal_style = renewal_style
+        self.store: Mapping[int, App] = store or {}
+        self.paid: set[int | str] = set()
+        self.packages: dict[str, tuple[App, ...]] = {}
         self.identity: Identity | None = None
         self.profile: ConfigurationProfile | None = None
         self.enrollment_id = str(uuid.UUID(int=self.rng.getrandbits(128), version=4)).upper()
@@ -154,61 +151,6 @@ class VirtualDevice(DeviceChannel):
             raise ValueError("only Macs and Shared iPads have user channels")
         return VirtualUser(self, short_name, long_name)
 
-    # Enrollment
-
-    def enroll(self, url: str) -> None:
-        """The whole way in: page, profile, SCEP, Authenticate, TokenUpdate, and a Mac's bootstrap token.
-
-        If any step fails the device stays, or is again, without management.
-        """
-        self.open_enrollment(url)
-        try:
-            self.obtain_identity()
-            self.authenticate()
-            self.token_update()
-            if self.platform == "macos" and BOOTSTRAP_CAPABILITY in self.mdm_payload.get("ServerCapabilities", []):
-                self.set_bootstrap_token(self.rng.randbytes(128))
-        except Exception:
-            self.forget_management()
-            raise
-
-    def open_enrollment(self, url: str) -> ConfigurationProfile:
-        """Fetch the enrollment page and the profile behind it. Raises EnrollmentRefused, BadProfile."""
-        self.profile = download_profile(self.client, url, self.headers)
-        return self.profile
-
-    def scep_client(self, scep: Mapping[str, Any]) -> ScepClient:
-        """A client for a SCEP payload's PayloadContent."""
-        from_profile = {
-            "ca_name": scep.get("Name", ""),
-            "retries": scep.get("Retries", 3),
-            "retry_delay_seconds": scep.get("RetryDelay", 10),
-            "ca_fingerprint": scep.get("CAFingerprint"),
-            "headers": self.headers,
-        }
-        return ScepClient(self.client, scep["URL"], **{**from_profile, **self.scep_overrides})
-
-    def obtain_identity(self) -> Identity:
-        """PKCSReq with the challenge of the enrollment profile. Raises ScepError."""
-        self.identity = self._identity_from(self.require_enrollment())
-        self.state.profiles_of(DEVICE_SCOPE)[self.require_enrollment().identifier] = installed_row(
-            self.require_enrollment()
-        )
-        return self.identity
-
-    def _identity_from(self, profile: ConfigurationProfile) -> Identity:
-        scep = require_management(profile).scep or {}
-        client = self.scep_client(scep)
-        if "Challenge" not in scep and self.identity is not None:
-            return client.renew(self.identity, self.key_source())
-        return client.enroll(self.key_source(), subject_name(scep), scep.get("Challenge"), alternative_names(scep))
-
-    def renew(self) -> Identity:
-        """RenewalReq signed with the present identity; the new one is used from then on. Raises ScepError."""
-        client = self.scep_client(self.require_enrollment().scep or {})
-        self.identity = client.renew(self.require_identity(), self.key_source())
-        return self.identity
-
     # What commands do to it
 
     def scene(self, user_name: str | None) -> Scene:
@@ -224,29 +166,11 @@ class VirtualDevice(DeviceChannel):
             replace_enrollment=self.replace_enrollment,
             fetch=self._fetch,
             store=self.store,
+            paid=self.paid,
+            packages=self.packages,
+            installs=self.behaviour.installs,
             user=user_name,
         )
-
-    def replace_enrollment(self, profile: ConfigurationProfile) -> None:
-        """InstallProfile brought a new edition of the enrollment profile: get its identity, use it from now on.
-
-        Raises error_chains.Refused, what the device then answers.
-        """
-        try:
-            require_management(profile)
-        except BadProfile as error:
-            raise Refused([link("MCInstallationErrorDomain", 4015, str(error))]) from error
-        if (profile.mdm or {}).get("Topic") != self.topic:
-            raise Refused(mdm_error(12012, "The new profile's topic differs."))
-        try:
-            identity = self._identity_from(profile)
-        except ScepError as error:
-            failed = link("MCInstallationErrorDomain", 4001, "The profile could not be installed.")
-            raise Refused([failed, link("MCSCEPErrorDomain", 22013, str(error))]) from error
-        self.identity, self.profile = identity, profile
-        if self.renewal_style == "authenticate":
-            self.authenticate()
-            self.token_update()
 
     def sync_declarations(self, channel: ManagementChannel | None = None) -> bool:
         """A declarative-management round; True when anything had changed. Raises ServerRefused."""
@@ -268,13 +192,13 @@ class VirtualDevice(DeviceChannel):
         return response.content if response.status_code == 200 else None
 
     def forget_management(self) -> None:
-        """Managed profiles, apps and books go with the enrollment profile."""
+        """Managed profiles, books and those apps that are to go with the enrollment profile go with it."""
         state = self.state
         state.profiles = {s: {i: r for i, r in rows.items() if not r["managed"]} for s, rows in state.profiles.items()}
-        for identifier in state.managed_apps:
-            state.apps.pop(identifier, None)
-        state.managed_apps, state.media, state.declarations, state.declarations_token = {}, [], {}, ""
+        installing.forget_management(state, keeps_apps=not self.is_user_enrollment)
+        state.media, state.declarations, state.declarations_token = [], {}, ""
         state.lost_mode, state.bootstrap_token = None, None
+        state.awaiting_configuration = state.enrolled_via_dep = False
         self.identity = self.profile = None
 
     def erase(self) -> None:
@@ -302,6 +226,8 @@ class VirtualDevice(DeviceChannel):
             data["profile"] = self.profile.raw
         if self.identity is not None:
             data["identity"] = self.identity.dump()
+        if self.factory_identity is not None:
+            data["factory_identity"] = self.factory_identity.dump()
         return data
 
     @classmethod
@@ -320,4 +246,5 @@ class VirtualDevice(DeviceChannel):
         device.enrollment_id = data["enrollment_id"]
         device.profile = parse_profile(data["profile"]) if "profile" in data else None
         device.identity = Identity.load(data["identity"]) if "identity" in data else None
+        device.factory_identity = Identity.load(data["factory_identity"]) if "factory_identity" in data else None
         return device

@@ -27,18 +27,22 @@ class DeviceChannel(ManagementChannel):
         self,
         *,
         unlock_token: bytes | Literal["own"] | None = "own",  # noqa: S107
-        awaiting_configuration: bool = False,
+        awaiting_configuration: bool | None = None,
     ) -> None:
-        """iPhones send their own unlock token with the first TokenUpdate; None leaves it out, Macs have none."""
+        """iPhones send their own unlock token with the first TokenUpdate; None leaves it out, Macs have none.
+
+        awaiting_configuration: None as it is; a device that waits says so until it is told to go on.
+        """
         device = self.device
+        if awaiting_configuration is not None:
+            device.state.awaiting_configuration = awaiting_configuration
         keys: dict[str, Any] = {"Token": device.state.push_token, "PushMagic": device.state.push_magic}
         if unlock_token is not None and device.platform == "ios" and not device.is_user_enrollment:
             keys["UnlockToken"] = device.state.unlock_token if isinstance(unlock_token, str) else unlock_token
         if device.platform == "macos":
             keys["NotOnConsole"] = False
-        if awaiting_configuration:
+        if device.state.awaiting_configuration:
             keys["AwaitingConfiguration"] = True
-        device.state.awaiting_configuration = awaiting_configuration
         self._token_update(keys)
 
     def rotate_push_token(self) -> None:

@@ -1,7 +1,7 @@
 """What an answer function sees of its device."""
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -9,10 +9,12 @@ from typing import Any
 from mdm.virtual.catalogue import Facts, Platform
 from mdm.virtual.enrollment_profile import ConfigurationProfile
 from mdm.virtual.error_chains import Refused, mdm_error
+from mdm.virtual.installing import InstallCourse, course_of
 from mdm.virtual.keys import Identity
 from mdm.virtual.state import DEVICE_SCOPE, DeviceState
 
 CommandKeys = Mapping[str, Any]
+App = tuple[str, str, str]  # bundle identifier, name, version
 Response = dict[str, Any]
 
 
@@ -37,8 +39,12 @@ class Scene:
     replace_enrollment: Callable[[ConfigurationProfile], None]
     # GET of an app manifest; None when it cannot be had.
     fetch: Callable[[str], bytes | None]
-    # App Store: iTunesStoreID → (bundle identifier, name, version)
-    store: Mapping[int, tuple[str, str, str]] = field(default_factory=dict)
+    # App Store: iTunesStoreID → app; those that are not free, by store id or bundle identifier
+    store: Mapping[int, App] = field(default_factory=dict)
+    paid: Collection[int | str] = ()
+    # A manifest's bundle identifier → the apps in the package
+    packages: Mapping[str, tuple[App, ...]] = field(default_factory=dict)
+    installs: Mapping[str, InstallCourse] = field(default_factory=dict)
     user: str | None = None
     after: list[After] = field(default_factory=list)
 
@@ -53,6 +59,9 @@ class Scene:
     @property
     def scope(self) -> str:
         return self.user or DEVICE_SCOPE
+
+    def course_of(self, identifier: str) -> InstallCourse:
+        return course_of(self.installs, identifier, self.rng)
 
     def refuse_unless(self, condition: bool, code: int, text: str) -> None:
         if not condition:

@@ -6,7 +6,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +14,11 @@ from typing import TypeVar
 
 import httpx
 
+from mdm.virtual import agent
 from mdm.virtual.catalogue import Platform
 from mdm.virtual.channel import Behaviour
 from mdm.virtual.device import VirtualDevice
+from mdm.virtual.device_authority import DeviceAuthority
 from mdm.virtual.errors import DeviceError, EnrollmentRefused, ManagementRemoved
 from mdm.virtual.keys import KeyPool, KeySource
 
@@ -39,9 +41,23 @@ class Summary:
     was_refused_as_gone: bool = False
 
 
+@dataclass(frozen=True)
+class Automated:
+    """Devices that Apple's list names, by their serial numbers; with an email their person signs in first."""
+
+    url: str
+    serials: Sequence[str]
+    authority: DeviceAuthority
+    email: str = ""
+    password: str = field(default="", repr=False)
+
+
 @dataclass
 class Plan:
-    """What one run does. `resumed` devices are not enrolled again; `count` is how many there are to be in all."""
+    """What one run does. `resumed` devices are not enrolled again; `count` is how many there are to be in all.
+
+    With `automated` they are set up anew with the serial numbers named there, and the enrollment URL is not used.
+    """
 
     enrollment_url: str
     count: int
@@ -53,6 +69,7 @@ class Plan:
     resumed: list[VirtualDevice] = field(default_factory=list)
     key_source: KeySource | None = None
     seed: int | None = None
+    automated: Automated | None = None
 
 
 class Simulation:
@@ -92,9 +109,10 @@ class Simulation:
     def _enroll_one(self, number: int) -> None:
         plan = self.plan
         seed = None if plan.seed is None else f"{plan.seed}/{number}"
-        device = VirtualDevice(plan.platform, client=self.client, key_source=self.key_source, seed=seed)
+        serial = plan.automated.serials[number] if plan.automated else None
+        device = VirtualDevice(plan.platform, client=self.client, key_source=self.key_source, seed=seed, serial=serial)
         try:
-            device.enroll(plan.enrollment_url)
+            self._let_in(device)
         except FAILURES as error:
             self._problem(device, error, failed=1)
             return
@@ -102,6 +120,17 @@ class Simulation:
             self.summary.devices.append(device)
             self.summary.enrolled += 1
             self.on_enrolled(device)
+
+    def _let_in(self, device: VirtualDevice) -> None:
+        automated = self.plan.automated
+        if automated is None:
+            device.enroll(self.plan.enrollment_url)
+            return
+        device.factory_identity = automated.authority.issue(device.udid, self.key_source())
+        if automated.email:
+            device.enroll_by_sign_in(automated.url, automated.email, automated.password)
+        else:
+            device.enroll_automatically(automated.url)
 
     def _answer_all(self, until: float) -> None:
         """Round after round; the first one at once, so that even zero seconds answer what is waiting."""
@@ -126,6 +155,14 @@ class Simulation:
         with self._counting:
             self.summary.answers.update(row.status for row in answered)
             self.summary.unenrolled += not device.is_enrolled
+        self._run_scripts(device)
+
+    def _run_scripts(self, device: VirtualDevice) -> None:
+        """A Mac that has the agent's profile asks for scripts after each session."""
+        try:
+            agent.poll_all(device)
+        except FAILURES as error:
+            self._problem(device, error, failed=1)
 
     def _problem(self, device: VirtualDevice, error: Exception, *, failed: int = 0, unenrolled: int = 0) -> None:
         text = f"{type(error).__name__}: {error}"

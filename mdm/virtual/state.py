@@ -26,7 +26,10 @@ class DeviceState:
 
     profiles: scope (DEVICE_SCOPE or a user's short name) → identifier → {content, signers, managed}.
     user_channels: short name → {push_token, push_magic}.
-    apps, managed_apps: bundle identifier → what the lists report. users: short name → what UserList reports.
+    apps, managed_apps: bundle identifier → what the lists report, and WasManaged: whether the app is there as a managed
+    one, whatever its present status. installs: bundle identifier → what is on its way, see `installing.begin`.
+    redemptions: bundle identifier → the row of an app that waits for its code.
+    users: short name → what UserList reports.
     """
 
     name: str
@@ -44,6 +47,9 @@ class DeviceState:
     user_channels: dict[str, dict[str, Any]] = field(default_factory=dict)
     profiles: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
     managed_apps: dict[str, dict[str, Any]] = field(default_factory=dict)
+    installs: dict[str, dict[str, Any]] = field(default_factory=dict)
+    redemptions: dict[str, dict[str, Any]] = field(default_factory=dict)
+    store_account_is_active: bool = True
     provisioning_profiles: dict[str, dict[str, Any]] = field(default_factory=dict)
     media: list[dict[str, Any]] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
@@ -65,6 +71,7 @@ class DeviceState:
     account_configuration: dict[str, Any] | None = None
     admin_accounts: list[dict[str, Any]] = field(default_factory=list)
     awaiting_configuration: bool = False
+    enrolled_via_dep: bool = False
     update: dict[str, Any] | None = None
     is_mirroring: bool = False
     is_collecting_logs: bool = False

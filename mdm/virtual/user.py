@@ -42,8 +42,13 @@ class VirtualUser(ManagementChannel):
             "UserLongName": self.long_name,
         }
 
-    def token_update(self) -> None:
-        keys = {"Token": self.push_keys["push_token"], "PushMagic": self.push_keys["push_magic"]}
+    def token_update(self, *, awaiting_configuration: bool | None = None) -> None:
+        """awaiting_configuration: on a Shared iPad, whether the user waits in Setup Assistant; None as it is."""
+        if awaiting_configuration is not None:
+            self.push_keys["awaiting_configuration"] = awaiting_configuration
+        keys: dict[str, Any] = {"Token": self.push_keys["push_token"], "PushMagic": self.push_keys["push_magic"]}
+        if self.push_keys.get("awaiting_configuration"):
+            keys["AwaitingConfiguration"] = True
         if self.device.platform == "macos":
             keys["NotOnConsole"] = False
         self._token_update(keys)

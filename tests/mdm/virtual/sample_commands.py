@@ -129,6 +129,10 @@ def commands(server, platform):
     def managed_app(device):
         device.answer_locally("InstallApplication", iTunesStoreID=1, InstallAsManaged=True, Configuration={"a": 1})
 
+    def paid_app(device):
+        device.paid = {1}
+        device.answer_locally("InstallApplication", iTunesStoreID=1, Options={"PurchaseMethod": 0})
+
     def lost(device):
         device.state.lost_mode = {"Message": "Lost"}
 
@@ -173,7 +177,7 @@ def commands(server, platform):
         "RemoveApplication": ({"Identifier": "com.appstore.id1"}, managed_app),
         "ApplyRedemptionCode": (
             {"Identifier": "com.appstore.id1", "RedemptionCode": "X"},
-            lambda d: d.answer_locally("InstallApplication", iTunesStoreID=1, Options={"PurchaseMethod": 0}),
+            paid_app,
         ),
         "ValidateApplications": {},
         "ManagedApplicationAttributes": ({"Identifiers": ["com.appstore.id1"]}, managed_app),

@@ -7,15 +7,11 @@ import yaml
 from cryptography.hazmat.primitives import serialization
 
 from mdm.virtual.answers import REQUEST_TYPES, compose
-from mdm.virtual.device import VirtualDevice
-from mdm.virtual.keys import KeyPool
+from tests.mdm.virtual.local_device import INTEL, SILICON, mac, make, phone
 from tests.mdm.virtual.reference_server import ReferenceServer
 from tests.mdm.virtual.sample_commands import APP, MANIFEST, PNG, commands, plain_profile
 
-POOL = KeyPool(2)
 SCHEMA = Path(__file__).parents[4] / "shared" / "apple" / "mdm" / "commands"
-INTEL = "MacBookPro16,1"
-SILICON = "Mac14,2"
 TYPES = {
     "<string>": str,
     "<boolean>": bool,
@@ -28,42 +24,9 @@ TYPES = {
 }
 
 
-class Local(VirtualDevice):
-    """Answers without a server in between, through a property list as on the wire."""
-
-    def reply(self, request_type, user=None, **keys):
-        command = plistlib.loads(plistlib.dumps({"RequestType": request_type, **keys}))
-        self.last_scene = self.scene(user)
-        return compose(self.last_scene, command)
-
-    def answer_locally(self, request_type, user=None, **keys):
-        reply = self.reply(request_type, user, **keys)
-        assert reply.status == "Acknowledged", reply
-        return plistlib.loads(plistlib.dumps(reply.response))
-
-    def code(self, request_type, user=None, **keys):
-        reply = self.reply(request_type, user, **keys)
-        assert reply.status == "Error", reply
-        return reply.chain[0]["ErrorCode"]
-
-
 @pytest.fixture(scope="module")
 def server():
     return ReferenceServer()
-
-
-def make(server, platform="ios", **options):
-    device = Local(platform, client=server.client(), key_source=POOL, seed=7, **options)
-    device.enroll(server.url)
-    return device
-
-
-def phone(server, **options):
-    return make(server, "ios", model="iPhone16,1", **options)
-
-
-def mac(server, model=SILICON, **options):
-    return make(server, "macos", model=model, **options)
 
 
 def device_for(server, request_type, platform):

@@ -5,6 +5,7 @@ import stat
 import subprocess
 import sys
 import textwrap
+from collections import Counter
 from io import StringIO
 from pathlib import Path
 
@@ -131,7 +132,48 @@ def test_behaviours_can_be_asked_for(server):
     assert "answers: 1 Acknowledged, 1 Error, 1 NotNow" in out
 
 
-@pytest.mark.parametrize("arguments", [("--not-now", "Nonsense"), ("--count", "0"), ("--platform", "windows")])
+def test_installs_can_take_time_and_fail(server):
+    original = server.checkin
+
+    def checkin(message):
+        if message["MessageType"] == "TokenUpdate":
+            for store_id in range(20):
+                server.enqueue(message["UDID"], "InstallApplication", iTunesStoreID=store_id)
+            for _ in range(21):
+                server.enqueue(message["UDID"], "ManagedApplicationList")
+        return original(message)
+
+    server.checkin = checkin
+
+    def told(*options):
+        """One row per list that the device sent: status → how many apps."""
+        server.reports.clear()
+        run("--enrollment-url", server.url, "--count", "1", *options)
+        lists = [row["message"] for row in server.reports if "ManagedApplicationList" in row["message"]]
+        return [Counter(app["Status"] for app in one["ManagedApplicationList"].values()) for one in lists]
+
+    assert told()[0] == {"Managed": 20}
+    slow = told("--install-steps", "21")
+    assert slow[0] == {"Installing": 20}
+    assert slow[1] == {"Managed": 1, "Installing": 19}
+    assert slow[-1] == {"Managed": 20}
+    failing = told("--fail-installs", "50", "--seed", "1")[0]
+    assert 3 < failing["Failed"] < 17
+    assert failing["Failed"] + failing["Managed"] == 20
+    assert told("--fail-installs", "50", "--seed", "1")[0] == failing
+    assert told("--fail-installs", "100")[:2] == [{"Failed": 20}, {}]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--not-now", "Nonsense"),
+        ("--count", "0"),
+        ("--platform", "windows"),
+        ("--install-steps", "-1"),
+        ("--fail-installs", "101"),
+    ],
+)
 def test_wrong_arguments_are_named(arguments):
     with pytest.raises(CommandError):
         run("--enrollment-url", "http://127.0.0.1:1/", "--count", "1", *arguments)
@@ -152,9 +194,12 @@ def test_an_unreachable_server_is_a_failure_with_its_reason():
 
 def test_control_c_ends_the_command_cleanly_and_saves(server, tmp_path):
     path = tmp_path / "state.plist"
+    # A shell that starts tests in the background hands down that Ctrl-C is to be ignored.
     script = f"""
+        import signal
         from django.core.management import call_command
         from mdm.virtual.management.commands.simulate_devices import Command
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         call_command(Command(), "--enrollment-url", "{server.url}", "--count", "2", "--answer-for", "60",
                      "--poll-seconds", "0.2", "--state", "{path}")
     """
