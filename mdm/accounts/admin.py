@@ -14,6 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from unfold.decorators import display
 
+from mdm.accounts.admin_api_key import ApiKeyForm, access_words, scope_words, scopes_in_short
 from mdm.accounts.admin_base import AccountAdmin, EmptyState, Page, ReadOnlyAdmin, actor_of
 from mdm.accounts.admin_forms import ConfirmForm, PageForm, posted
 from mdm.accounts.admin_html import badge, time_tag, two_lines
@@ -39,7 +40,7 @@ class AccountSettingsAdmin(AccountAdmin):
     """The account that one works in: a page, not a list."""
 
     needs = {"change": Action.CONFIGURE}
-    fields = ("name", "apple_store_country_code", "license_total")
+    fields = ("name", "apple_store_country_code", "signs_profiles", "license_total")
     readonly_fields = ()
 
     def scope(self, queryset: models.QuerySet, account: Account) -> models.QuerySet:
@@ -190,11 +191,6 @@ class PeopleAdmin(ReadOnlyAdmin):
         emit(event_type, account_id=member.account_id, actor=actor_of(request), person=member.user.email, **metadata)
 
 
-class ApiKeyForm(PageForm):
-    name = forms.CharField(max_length=100, help_text="What uses this key, for example “Munki report script”.")
-    access = forms.ChoiceField(choices=ApiKey.Access.choices, initial=ApiKey.Access.READ_WRITE)
-
-
 @admin.register(ApiKey)
 class ApiKeyAdmin(ReadOnlyAdmin):
     list_title = "API keys"
@@ -221,7 +217,10 @@ class ApiKeyAdmin(ReadOnlyAdmin):
 
     @display(description="Access", ordering="access")
     def access_badge(self, key: ApiKey) -> str:
-        return badge(key.get_access_display())
+        """A limited key's sections below: what most people look for in this list."""
+        if not key.scopes:
+            return badge(access_words(key))
+        return two_lines(badge(access_words(key)), scopes_in_short(key))
 
     @display(description="Last used", ordering="last_used_at")
     def last_used(self, key: ApiKey) -> str:
@@ -236,7 +235,14 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         return badge("Revoked", "revoked") if key.is_revoked else badge("Valid", "valid")
 
     def detail(self, request: HttpRequest, obj: ApiKey) -> HttpResponse:
-        return self.page(request, "admin/accounts/api_key.html", title=obj.name, key=obj)
+        return self.page(
+            request,
+            "admin/accounts/api_key.html",
+            title=obj.name,
+            key=obj,
+            access=access_words(obj),
+            scopes=scope_words(obj),
+        )
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """The answer to the form shows the key: it stands nowhere else, not in the session either."""
@@ -249,8 +255,14 @@ class ApiKeyAdmin(ReadOnlyAdmin):
                 self._log(request, "api_key.created", key)
             return self.page(request, "admin/accounts/api_key_made.html", title=key.name, key=key, secret=secret)
         intro = "The key itself is shown once, on the next page."
-        return self.form_page(
-            request, form, title="New API key", button="Create the key", back=self.url("changelist"), intro=intro
+        return self.page(
+            request,
+            "admin/accounts/api_key_new.html",
+            title="New API key",
+            form=form,
+            button="Create the key",
+            back=self.url("changelist"),
+            intro=intro,
         )
 
     def revoke(self, request: HttpRequest, key: ApiKey) -> HttpResponse:
@@ -278,4 +290,5 @@ class ApiKeyAdmin(ReadOnlyAdmin):
             name=key.name,
             access=key.access,
             prefix=key.prefix,
+            **({"scopes": key.scopes} if key.scopes else {}),
         )

@@ -11,7 +11,7 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.db import models
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.shortcuts import redirect
@@ -159,7 +159,10 @@ class AccountAdmin(ModelAdmin):
             self.demand(request, page.needs)
             if page.post_only and request.method != "POST":
                 return HttpResponseNotAllowed(["POST"])
-            return view(request, *rows, **names)
+            try:
+                return view(request, *rows, **names)
+            except ObjectDoesNotExist as error:  # somebody deleted it while this page was open
+                raise Http404(str(error)) from error
 
         return update_wrapper(serve, view)
 
@@ -212,6 +215,8 @@ class AccountAdmin(ModelAdmin):
 
     # --- lists --------------------------------------------------------------------------------------------------------
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if any("\x00" in value for _, values in request.GET.lists() for value in values):
+            return redirect(request.path)  # no filter has such a value, and PostgreSQL refuses to look for it
         empty = self.empty_state
         context = {
             "title": self.list_title or self.opts.verbose_name_plural,

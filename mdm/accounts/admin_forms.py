@@ -3,6 +3,7 @@
 from typing import Any
 
 from django import forms
+from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, QueryDict
 from django.utils.datastructures import MultiValueDict
 from unfold.widgets import CHECKBOX_CLASSES, INPUT_CLASSES, SELECT_CLASSES, TEXTAREA_CLASSES
@@ -18,6 +19,20 @@ _CLASSES: tuple[tuple[type[forms.Widget], list[str]], ...] = (
     (forms.Textarea, TEXTAREA_CLASSES),
     (forms.widgets.Input, INPUT_CLASSES),
 )
+
+
+class SmallFileField(forms.FileField):
+    """For certificates, keys and tokens: larger files are refused unread. what: "a server token", for the sentence."""
+
+    def __init__(self, *, what: str, most_bytes: int = 64 * 1024, **options: Any) -> None:
+        super().__init__(**options)
+        self.what, self.most_bytes = what, most_bytes
+
+    def to_python(self, data: Any) -> UploadedFile | None:
+        file = super().to_python(data)
+        if file is not None and file.size > self.most_bytes:
+            raise forms.ValidationError(f"{file.name} is far too large to be {self.what}.")
+        return file
 
 
 class PageForm(forms.Form):

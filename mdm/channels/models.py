@@ -35,7 +35,10 @@ class Channel(AccountScoped, SecretHolder):
     push_magic = models.CharField(max_length=255, blank=True)
     unlock_token = EncryptedBinaryField()
     bootstrap_token = EncryptedBinaryField()
-    awaiting_configuration = models.BooleanField(default=False)
+    awaiting_configuration = models.BooleanField(
+        default=False, help_text="It waits in Setup Assistant until it is told to go on."
+    )
+    awaiting_since = models.DateTimeField(null=True)
 
     enrolled_at = models.DateTimeField(null=True)
     token_updated_at = models.DateTimeField(null=True)
@@ -59,6 +62,7 @@ class Channel(AccountScoped, SecretHolder):
         ]
         indexes = [
             models.Index(fields=["push_due_at"], condition=Q(push_due_at__isnull=False), name="channel_push_due"),
+            models.Index(fields=["id"], condition=Q(awaiting_configuration=True), name="channel_awaiting"),
         ]
 
     def __str__(self) -> str:

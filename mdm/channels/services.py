@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 
@@ -53,9 +54,17 @@ def close(channels: Q, *, state: ChannelState = ChannelState.CLOSED) -> int:
 
 
 def request_push(channel_ids: list[int], *, at: datetime | None = None) -> int:
-    """Mark channels to be pushed, now by default; several reasons are one push. Returns how many can be pushed."""
+    """Mark channels to be pushed, now by default; several reasons are one push, the earliest. Returns how many are marked."""
     due = at or timezone.now()
     pushable = Channel.objects.filter(
         state__in=(ChannelState.OPEN, ChannelState.LEAVING), push_token_dead_at=None
     ).exclude(push_token=b"")
-    return sum(pushable.filter(pk__in=some).update(push_due_at=due, push_attempts=0) for some in batches(channel_ids))
+    if at is not None:
+        pushable = pushable.filter(Q(push_due_at=None) | Q(push_due_at__gt=at))
+    total = 0
+    for some in batches(channel_ids):
+        # Locked in the order of their keys: an UPDATE takes them as they lie on the disk.
+        in_order = pushable.filter(pk__in=some).order_by("pk").select_for_update(no_key=True).values("pk")
+        with transaction.atomic(savepoint=False):
+            total += Channel.objects.filter(pk__in=in_order).update(push_due_at=due, push_attempts=0)
+    return total

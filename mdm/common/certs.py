@@ -155,11 +155,6 @@ def load_certificate(data: bytes) -> x509.Certificate:
         raise ValueError("The certificate has a version that does not exist.") from error
 
 
-def load_certificates(pem: bytes) -> list[x509.Certificate]:
-    """Every certificate of a PEM bundle in its order; ValueError when there is none."""
-    return x509.load_pem_x509_certificates(pem)
-
-
 def is_issued_by(certificate: x509.Certificate, ca: x509.Certificate) -> bool:
     """Whether `ca`'s name and key signed the certificate; says nothing about dates, revocation or extensions."""
     try:

@@ -18,6 +18,7 @@ from kombu.transport.filesystem import exchange_queue_t, lock, unlock
 from kombu.utils.json import dumps, loads
 
 SCHEME = "files"
+LONGEST_LOOK_SECONDS = 0.4
 logger = logging.getLogger(__name__)
 
 
@@ -61,6 +62,10 @@ class Channel(kombu_files.Channel):
 
 class Transport(kombu_files.Transport):
     Channel = Channel
+
+    def drain_events(self, connection: Any, timeout: float | None = None) -> None:
+        """A worker that is to stop looks for messages twice more, for so long each time: whoever stopped it waits meanwhile."""
+        super().drain_events(connection, timeout=None if timeout is None else min(timeout, LONGEST_LOOK_SECONDS))
 
 
 def register() -> None:

@@ -2,10 +2,12 @@
 
 import logging
 import time
+from importlib import import_module
 from typing import Any
 
 from celery import Task
 from django.conf import settings
+from django.core.cache import cache
 from kombu.exceptions import ChannelError, OperationalError
 
 logger = logging.getLogger(__name__)
@@ -26,6 +28,18 @@ def nudge(task: Task) -> None:
     _send(task)
     if pause:
         _send(task, countdown=pause * 1.1)
+
+
+def nudge_later(task: Task, seconds: float) -> None:
+    """Queue the task for then. Only one waits at a time, whichever process asks: more would all do the same."""
+    if cache.add(f"nudge:{task.name}", True, timeout=seconds):
+        _send(task, countdown=seconds)
+
+
+def nudge_named(name: str) -> None:
+    """The same for a task of a package above the caller's, which may not import it: `package.tasks.function`."""
+    module, _, function = name.rpartition(".")
+    nudge(getattr(import_module(module), function))
 
 
 def _send(task: Task, **options: Any) -> None:

@@ -15,9 +15,12 @@ Row = TypeVar("Row", bound=Model)
 
 
 def select(model: type[Row], condition: str, *values: Any, lock: bool = False) -> list[Row]:
-    """Rows that meet the condition, SQL text of ours with `%s` for the values. lock: FOR UPDATE, where there is such a thing."""
-    has_locks = connections[DEFAULT_DB_ALIAS].features.has_select_for_update
-    suffix = " FOR UPDATE" if lock and has_locks else ""
+    """Rows that meet the condition, SQL text of ours with `%s` for the values. lock: where there is such a thing.
+
+    Locked rows keep their keys, so whoever only refers to them need not wait.
+    """
+    has_locks = connections[DEFAULT_DB_ALIAS].features.has_select_for_no_key_update
+    suffix = " FOR NO KEY UPDATE" if lock and has_locks else ""
     return list(model.objects.raw(f"SELECT * FROM {_quoted(model._meta.db_table)} WHERE {condition}{suffix}", values))  # noqa: S608
 
 

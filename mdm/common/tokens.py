@@ -12,3 +12,8 @@ def new_token(byte_count: int = 24) -> str:
 def digest(token: str) -> str:
     """SHA-256 in hex. Enough for tokens of 128 random bits and more; never for passwords that people choose."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+def new_job_id() -> str:
+    """Ten hexadecimal digits: short enough for people to read out."""
+    return secrets.token_hex(5)

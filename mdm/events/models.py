@@ -2,9 +2,11 @@ import uuid
 
 from django.conf import settings
 from django.db import models
+from django.db.models import Q
 from django.utils import timezone
 
 from mdm.accounts.scoping import AccountScoped
+from mdm.common.fields import EncryptedTextField, SecretHolder
 
 
 class Level(models.IntegerChoices):
@@ -54,3 +56,66 @@ class Event(AccountScoped):
 
     def __str__(self) -> str:
         return f"{self.event_type} {self.log_id[:8]}"
+
+
+class WebhookFormat(models.TextChoices):
+    NATIVE = "native", "Native"
+    MICROMDM = "micromdm", "MicroMDM"
+
+
+class Webhook(AccountScoped, SecretHolder):
+    """An operator's address that is told of events."""
+
+    url = models.CharField("URL", max_length=2000)
+    name = models.CharField(max_length=200, blank=True)
+    # Names of `mdm.events.outbox.WEBHOOK_EVENTS`; empty: all of the reference's.
+    events = models.JSONField(default=list)
+    format = models.CharField(max_length=20, choices=WebhookFormat, default=WebhookFormat.NATIVE)
+    secret = EncryptedTextField(help_text="Signs what is sent, so that the receiver knows whom it comes from.")
+    is_enabled = models.BooleanField("enabled", default=True)
+    # Nothing is sent before: a worker is at it (its lease), or the receiver is down and gets a rest.
+    rests_until = models.DateTimeField(null=True, editable=False)
+    failures = models.PositiveSmallIntegerField(
+        default=0, editable=False, help_text="In a row, of a receiver that is down."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["account", "id"], name="webhook_pages")]
+
+    def __str__(self) -> str:
+        return self.name or self.url
+
+
+class DeliveryState(models.TextChoices):
+    PENDING = "pending", "Pending"
+    DELIVERED = "delivered", "Delivered"
+    FAILED = "failed", "Failed"  # given up; it can be sent again
+
+
+class WebhookDelivery(AccountScoped):
+    """One event on its way to one address: written with the event, sent by a worker."""
+
+    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries")
+    event = models.ForeignKey(Event, null=True, on_delete=models.SET_NULL, related_name="deliveries")
+    event_type = models.CharField(max_length=80)
+    # Text, as PostgreSQL would put the keys of JSON in another order.
+    body = models.TextField(help_text="What is sent, word for word.")
+    state = models.CharField(max_length=20, choices=DeliveryState, default=DeliveryState.PENDING)
+    attempts = models.PositiveSmallIntegerField(default=0)
+    due_at = models.DateTimeField(default=timezone.now, null=True)
+    delivered_at = models.DateTimeField(null=True)
+    status_code = models.PositiveSmallIntegerField(null=True, help_text="The receiver's last answer.")
+    error = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "webhook deliveries"
+        indexes = [
+            models.Index(fields=["webhook", "id"], condition=Q(state=DeliveryState.PENDING), name="delivery_to_send"),
+            models.Index(fields=["webhook", "-id"], name="delivery_newest_first"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.event_type} to {self.webhook_id}: {self.state}"

@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
+from django.db import transaction
+
 from mdm.accounts.actors import SYSTEM, Actor, Source
 from mdm.common import rows
 from mdm.common.text import clean_text
 from mdm.events.kinds import KINDS, Namespace
 from mdm.events.models import Event, Level
+from mdm.events.outbox import OUTGOING, write_deliveries
 
 METADATA_TEXT_LIMIT = 2000
 
@@ -27,15 +30,26 @@ def emit(
     level: Level = Level.INFO,
     **metadata: Any,
 ) -> Event:
-    """Write one line of the log, in the caller's transaction. metadata is shown to operators: never a secret."""
+    """Write one line of the log, in the caller's transaction. metadata is shown to operators: never a secret.
+
+    Webhooks that want to know get a delivery in the same transaction.
+    """
     event = build(event_type, account_id=account_id, actor=actor, device=device, level=level, metadata=metadata)
-    rows.insert(event)
+    if event_type not in OUTGOING:
+        rows.insert(event)
+        return event
+    with transaction.atomic(savepoint=False):
+        rows.insert(event)
+        write_deliveries([event])
     return event
 
 
 def emit_many(events: Iterable[Event]) -> list[Event]:
-    """Write lines made by `build`, in few statements."""
-    return Event.objects.bulk_create(events, batch_size=500)
+    """Write lines made by `build`, in few statements; webhooks as with `emit`."""
+    with transaction.atomic(savepoint=False):
+        written = Event.objects.bulk_create(events, batch_size=500)
+        write_deliveries(written)
+    return written
 
 
 def build(

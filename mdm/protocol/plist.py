@@ -27,8 +27,9 @@ _PROLOG = re.compile(
     rb"(?:\xef\xbb\xbf)?(?:\s++|<\?[^>]*+>|<!--.*?-->|<!DOCTYPE[^\[<>]*+>)*+(?=<plist[\s/>])",
     re.DOTALL,
 )
-_OWN_DOCUMENT_TYPE = re.compile(rb"<!DOCTYPE[^>]*\[|<!ENTITY")
-_ENCODING = re.compile(rb"""<\?xml\s[^>]*?encoding\s*=\s*["']([^"']*)["']""")
+# Neither runs past the next "<": otherwise a body that repeats the beginning is searched anew from each of them.
+_OWN_DOCUMENT_TYPE = re.compile(rb"<!DOCTYPE[^\[<>]*+\[|<!ENTITY")
+_ENCODING = re.compile(rb"""<\?xml\s[^<>]*?encoding\s*=\s*["']([^"']*)["']""")
 _ENCODINGS = {b"utf-8", b"utf8", b"us-ascii", b"ascii"}
 _DATE = re.compile(r"\s*(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)Z\s*", re.ASCII)
 _ROOT = re.compile(rb"<plist(?:\s[^<>]*)?>\s*<dict>")
@@ -137,6 +138,12 @@ def _scan(body: bytes, wanted: frozenset[str]) -> dict[str, str] | None:
                 return None
             found[key] = token[_KEY_AND_STRING].decode()
     return found
+
+
+def prolog_end(data: bytes) -> int:
+    """Where <plist> begins, for who wants to say in which line something stands; 0 behind a prolog that is not accepted."""
+    found = _PROLOG.match(data)
+    return found.end() if found else 0
 
 
 def _xml_body(data: bytes) -> bytes:

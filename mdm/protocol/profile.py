@@ -1,4 +1,4 @@
-"""Configuration profiles: built as dictionaries and bytes, read signed or not.
+"""Configuration profiles: built as dictionaries and bytes.
 
 Source: Apple, "TopLevel", "MDM", "SCEP", "CertificateRoot" (profile payload keys).
 """
@@ -8,15 +8,12 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mdm.protocol import plist
-from mdm.protocol.cms import open_signed
-from mdm.protocol.errors import Malformed, TooLarge
 
 ALL_ACCESS_RIGHTS = 8191
 SERVER_CAPABILITIES = ("com.apple.mdm.per-user-connections", "com.apple.mdm.bootstraptoken", "com.apple.mdm.token")
 SIGNING, ENCRYPTION = 1, 4  # bits of the SCEP payload's "Key Usage"
 
 _NAMESPACE = uuids.UUID("5b0f3c1e-6f0a-4c57-9d4e-2d7f1f6f3a10")
-_ASN1_SEQUENCE = b"\x30"
 
 
 def stable_uuid(*parts: object) -> str:
@@ -172,23 +169,3 @@ def root_certificate_payload(
         PayloadCertificateFileName=file_name,
         PayloadContent=der,
     )
-
-
-def read_profile(data: bytes, *, max_bytes: int = plist.MAX_BYTES) -> dict[str, Any]:
-    """The profile as a dictionary, out of XML or binary, signed or not; a signature must be right, whoever made it.
-
-    Raises Malformed, TooLarge or BadSignature.
-    """
-    if len(data) > max_bytes:
-        raise TooLarge(f"The profile is larger than {max_bytes} bytes.")
-    if data.startswith(_ASN1_SEQUENCE):
-        data, _ = open_signed(data)
-    profile = plist.loads(data, max_bytes=max_bytes)
-    if not isinstance(profile, dict):
-        raise Malformed("The profile is not a dictionary.")
-    for key in ("PayloadType", "PayloadIdentifier", "PayloadUUID"):
-        if not isinstance(profile.get(key), str):
-            raise Malformed(f"The profile has no {key}, or one that is not a string.")
-    if profile["PayloadType"] != "Configuration":
-        raise Malformed("The profile is not a configuration profile.")
-    return profile

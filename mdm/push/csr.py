@@ -5,6 +5,7 @@ Source: Apple, "Setting Up Push Notifications for Your MDM Customers" (SHA-256 t
 
 import base64
 import plistlib
+import textwrap
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -52,6 +53,12 @@ def new_push_request(common_name: str, email: str, country: str) -> tuple[bytes,
     return key_pem, request.public_bytes(serialization.Encoding.DER)
 
 
+def pem_of_request(csr_der: bytes) -> bytes:
+    """The request in the form that most tools and vendors take."""
+    lines = textwrap.wrap(base64.b64encode(csr_der).decode(), 64)
+    return "\n".join(["-----BEGIN CERTIFICATE REQUEST-----", *lines, "-----END CERTIFICATE REQUEST-----", ""]).encode()
+
+
 def signed_push_request(
     csr_der: bytes,
     vendor_certificate: x509.Certificate,
@@ -82,25 +89,37 @@ def signed_push_request(
 def load_vendor_bundle(pem_bytes: bytes) -> tuple[x509.Certificate, list[x509.Certificate], rsa.RSAPrivateKey]:
     """Vendor certificate, its chain (intermediate first, root last) and its key from one PEM file, parts in any order.
 
-    Raises VendorBundleError.
+    Raises VendorBundleError, also for what has expired.
     """
+    leaf, chain, key = read_vendor_bundle(pem_bytes)
+    for certificate in (leaf, *chain):
+        if certificate.not_valid_after_utc < datetime.now(UTC):
+            raise VendorBundleError(
+                f"The certificate {name_of(certificate)} expired on {certificate.not_valid_after_utc:%Y-%m-%d}."
+            )
+    return leaf, chain, key
+
+
+def read_vendor_bundle(pem_bytes: bytes) -> tuple[x509.Certificate, list[x509.Certificate], rsa.RSAPrivateKey]:
+    """The same whether or not a part of it has expired. Raises VendorBundleError."""
     key = _private_key(pem_bytes)
     try:
         certificates = x509.load_pem_x509_certificates(pem_bytes) if b"BEGIN CERTIFICATE" in pem_bytes else []
-    except ValueError as error:
+        own = [one for one in certificates if one.public_key() == key.public_key()]
+        own.sort(key=lambda one: one.not_valid_after_utc)
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
         raise VendorBundleError("A certificate in the file is not readable.") from error
     if not certificates:
         raise VendorBundleError("The file holds no certificate.")
-    own = [one for one in certificates if one.public_key() == key.public_key()]
     if not own:
         raise VendorBundleError("No certificate in the file belongs to its private key.")
-    chain = _chain(own[0], certificates)
-    for certificate in (own[0], *chain):
-        if certificate.not_valid_after_utc < datetime.now(UTC):
-            raise VendorBundleError(
-                f"The certificate {_name(certificate.subject)} expired on {certificate.not_valid_after_utc:%Y-%m-%d}."
-            )
-    return own[0], chain, key
+    # A renewed certificate may have kept its key: take the one that lasts longer.
+    return own[-1], _chain(own[-1], certificates), key
+
+
+def name_of(certificate: x509.Certificate) -> str:
+    """The subject's common name, or all of it if it has none."""
+    return _name(certificate.subject)
 
 
 def _private_key(pem_bytes: bytes) -> rsa.RSAPrivateKey:

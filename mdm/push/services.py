@@ -1,15 +1,17 @@
 """Sending the pushes that are due. Rows say what is due; a claim is a lease, so a lost worker delays a push and loses none."""
 
 import logging
-from collections import defaultdict
+import time
+from collections import Counter, defaultdict
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Min
 from django.utils import timezone
 
 from mdm.channels.models import Channel
+from mdm.common.pauses import pause_seconds
 from mdm.events.models import Level
 from mdm.events.services import emit
 from mdm.push.apns import Credentials, Kind, Outcome, Pusher, Wake
@@ -40,6 +42,13 @@ def send_due() -> int:
     return total
 
 
+def seconds_to_next() -> float | None:
+    """How long until the next push is due; None if none is."""
+    now = timezone.now()
+    soonest = Channel.objects.filter(push_due_at__gt=now).aggregate(at=Min("push_due_at"))["at"]
+    return (soonest - now).total_seconds() if soonest else None
+
+
 def claim_due(limit: int = BATCH) -> list[Channel]:
     """Take due channels for this worker: their `push_due_at` becomes the end of the lease. Others skip them meanwhile."""
     now = timezone.now()
@@ -65,6 +74,7 @@ def push_channels(account_id: int, channels: list[Channel]) -> list[Outcome]:
         return []
     wakes = [Wake(channel.pk, channel.topic, bytes(channel.push_token), channel.push_magic) for channel in channels]
     credentials = Credentials(certificate.topic, certificate.certificate_pem.encode(), certificate.key_pem.encode())
+    begin = time.monotonic()
     outcomes = pusher.send(
         credentials,
         wakes,
@@ -72,8 +82,17 @@ def push_channels(account_id: int, channels: list[Channel]) -> list[Outcome]:
         ca_file=settings.APNS_CA_FILE or None,
         timeout=TIMEOUT_SECONDS,
     )
+    _log(account_id, outcomes, time.monotonic() - begin)
     record_outcomes(certificate, {channel.pk: channel for channel in channels}, outcomes)
     return outcomes
+
+
+def _log(account_id: int, outcomes: list[Outcome], seconds: float) -> None:
+    """One line for each batch, like those of other services (`mdm/common/peers.py`)."""
+    counts = Counter(outcome.kind.name.lower() for outcome in outcomes)
+    level = logging.INFO if counts.keys() <= {"accepted"} else logging.WARNING
+    told = " ".join(f"{kind}={count}" for kind, count in sorted(counts.items()))
+    logger.log(level, "peer='APNs' account=%s pushes=%s %s ms=%.0f", account_id, len(outcomes), told, seconds * 1000)
 
 
 def record_outcomes(certificate: PushCertificate, channels: dict[int, Channel], outcomes: list[Outcome]) -> None:
@@ -109,7 +128,7 @@ def record_outcomes(certificate: PushCertificate, channels: dict[int, Channel], 
 
 def retry_seconds(attempts: int, asked_for: float | None) -> float:
     """Doubling from half a minute to an hour; APNs' own Retry-After is obeyed if it is longer."""
-    return max(min(FIRST_RETRY_SECONDS * 2 ** min(attempts, 10), LONGEST_RETRY_SECONDS), asked_for or 0)
+    return pause_seconds(attempts, first=FIRST_RETRY_SECONDS, longest=LONGEST_RETRY_SECONDS, asked_for=asked_for or 0)
 
 
 def _finish(channels: list[Channel], **changes: object) -> None:

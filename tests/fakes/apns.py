@@ -41,6 +41,7 @@ class FakeApns:
         latency: float = 0.0,
         reject_certificates: bool = False,
         on_push: Callable[[Received], None] | None = None,
+        authority: Authority | None = None,
     ) -> None:
         self.max_concurrent_streams = max_concurrent_streams
         self.latency = latency
@@ -59,7 +60,7 @@ class FakeApns:
         self.goaway_reason = ""
         self._drop_in: int | None = None
         self._conversations: list[Conversation] = []
-        self._authority = Authority("Fake Apple CA")
+        self._authority = authority or Authority("Fake Apple CA")
         self.ca_file = str(self.directory / "ca.pem")
         Path(self.ca_file).write_bytes(self._authority.certificate_pem)
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import NameOID, ObjectIdentifier
 
 
@@ -34,12 +34,25 @@ class Authority:
     ) -> tuple[bytes, bytes]:
         """PEM certificate and key, valid from a year ago until so many days from now. A server's is for 127.0.0.1."""
         key = ec.generate_private_key(ec.SECP256R1())
+        return self.certify(key.public_key(), subject, days=days, server=server), key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+
+    def certify(
+        self,
+        public_key: ec.EllipticCurvePublicKey | rsa.RSAPublicKey,
+        subject: list[tuple[ObjectIdentifier, str]],
+        *,
+        days: int,
+        server: bool = False,
+    ) -> bytes:
+        """The same for a key that somebody else has: PEM certificate."""
         now = datetime.now(UTC)
         builder = (
             x509.CertificateBuilder()
             .subject_name(x509.Name([x509.NameAttribute(oid, value) for oid, value in subject]))
             .issuer_name(self._name)
-            .public_key(key.public_key())
+            .public_key(public_key)
             .serial_number(x509.random_serial_number())
             .not_valid_before(now - timedelta(days=365))
             .not_valid_after(now + timedelta(days=days))
@@ -48,7 +61,4 @@ class Authority:
         if server:
             names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        certificate = builder.sign(self._key, hashes.SHA256())
-        return certificate.public_bytes(serialization.Encoding.PEM), key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)

@@ -8,12 +8,33 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
+from devices.models import EscrowKey
+from enrollment.services.ca import authority_of
 from mdm.channels.models import Channel
 from mdm.commands.models import Command
 from mdm.common import crypto
+from mdm.common.fields import EncryptedBinaryField, EncryptedJSONField, EncryptedTextField
 from mdm.management.commands import rotate_field_keys
 from mdm.push.models import PushRequest
-from tests.factories import make_account, make_device
+from tests.factories import (
+    make_account,
+    make_attribute,
+    make_attribute_value,
+    make_command,
+    make_content_token,
+    make_dep_server,
+    make_dep_settings,
+    make_device,
+    make_managed_config,
+    make_profile,
+    make_script_agent,
+    make_script_job,
+    make_script_run,
+    make_webhook,
+)
+from tests.factories.secrets import make_secrets
+from tests.factories.wanted import make_store_app
+from tests.mdm.push.certificates import make_push_certificate, make_signing
 
 pytestmark = pytest.mark.django_db
 
@@ -130,3 +151,45 @@ def test_no_encrypted_field_is_forgotten() -> None:
         "mdm_push.PushRequest.key_pem",
         "enrollment.CertificateAuthority.key_pem",
     } <= found
+
+
+def test_every_encrypted_field_of_every_model_is_reached(settings: Settings) -> None:
+    settings.FIELD_ENCRYPTION_KEYS = [OLD]
+    account = make_account()
+    device = make_device(account=account)
+    profile, server = make_profile(account), make_dep_server(account)
+    made = [
+        make_attribute(account, "room"),
+        make_attribute_value(device, make_attribute(account, "desk"), "4"),
+        make_command(device),
+        make_managed_config(make_store_app(account)),
+        make_push_certificate(account),
+        make_script_agent(device),
+        make_script_run(make_script_job(account), device),
+        make_secrets(device),
+        make_webhook(account),
+        authority_of(account),
+        EscrowKey.objects.create(account=account),
+        PushRequest.objects.create(account=account, csr_der=b""),
+        *make_signing(account),
+        device.device_channel,
+        profile.versions.get(),
+        make_dep_settings(server),
+        make_content_token(account),
+        server,
+        server.key,
+    ]
+    fields = list(rotate_field_keys.encrypted_fields())
+    assert {type(row) for row in made} == {model for model, _ in fields}
+    samples = {EncryptedTextField: "secret", EncryptedBinaryField: b"secret", EncryptedJSONField: {"a": "secret"}}
+    for row in made:
+        for model, field in fields:
+            if isinstance(row, model):
+                setattr(row, field.name, samples[type(field)])
+        row.save()
+    settings.FIELD_ENCRYPTION_KEYS = [NEW, OLD]
+    rotate()
+    settings.FIELD_ENCRYPTION_KEYS = [NEW]
+    for model, field in fields:
+        values = [getattr(row, field.name) for row in model.objects.filter(pk__in=[row.pk for row in made])]
+        assert samples[type(field)] in values, field

@@ -13,6 +13,12 @@ class Account(models.Model):
         validators=[RegexValidator(r"^[A-Z]{2}$", "Two capital letters, for example US or DE.")],
         help_text="The App Store whose apps and prices this account sees: a two-letter country code.",
     )
+    signs_profiles = models.BooleanField(
+        "sign profiles",
+        default=False,
+        help_text="Profiles are delivered signed by the account's certificate authority, as its enrollment profiles are; "
+        "what was uploaded signed stays as it is.",
+    )
     license_total = models.PositiveIntegerField(
         "device licences",
         null=True,

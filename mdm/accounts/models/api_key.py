@@ -10,9 +10,12 @@ class ApiKey(AccountScoped):
     class Access(models.TextChoices):
         READ_ONLY = "read_only", "Read only"
         READ_WRITE = "read_write", "Read and write"
+        LIMITED = "limited", "Only what is chosen below"
 
     name = models.CharField(max_length=100, help_text="What uses this key, for example “Munki report script”.")
     access = models.CharField(max_length=20, choices=Access, default=Access.READ_WRITE)
+    # Section of the API (`mdm.accounts.api_scopes`) → "read" or "write", which includes reading; for limited keys.
+    scopes = models.JSONField(default=dict, blank=True)
     prefix = models.CharField(max_length=12, editable=False)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     created_by = models.ForeignKey(User, null=True, on_delete=models.SET_NULL, related_name="+", editable=False)

@@ -4,7 +4,6 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from cryptography import x509
-from cryptography.hazmat.primitives import hashes
 
 from mdm.protocol.errors import ProtocolError
 
@@ -51,16 +50,6 @@ class AttributeOid:
     RECIPIENT_NONCE = "2.16.840.1.113733.1.9.6"
     TRANSACTION_ID = "2.16.840.1.113733.1.9.7"
     FAIL_INFO_TEXT = "1.3.6.1.5.5.7.24.1"
-
-
-# What a client may sign with. SHA-1 stays for the clients that know nothing else; MD5 does not.
-DIGESTS: dict[str, hashes.HashAlgorithm] = {
-    "sha1": hashes.SHA1(),  # noqa: S303
-    "sha224": hashes.SHA224(),
-    "sha256": hashes.SHA256(),
-    "sha384": hashes.SHA384(),
-    "sha512": hashes.SHA512(),
-}
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
-from mdm.protocol.scep.envelope import UnsupportedEnvelope, seal_envelope
+from mdm.protocol.cms_structures import DIGESTS, issuer_and_serial
+from mdm.protocol.envelope import UnsupportedEnvelope, seal_envelope
 from mdm.protocol.scep.messages import (
-    DIGESTS,
     AttributeOid,
     FailInfo,
     MessageType,
@@ -18,7 +18,7 @@ from mdm.protocol.scep.messages import (
     RequestHeader,
     ScepError,
 )
-from mdm.protocol.scep.structures import certificate_choice, certificates_only, issuer_and_serial
+from mdm.protocol.scep.structures import certificate_choice, certificates_only
 
 _NONCE_BYTES = 16
 _MAX_TEXT_CHARS = 255

@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
 
 from mdm.common.certs import WeakKey, check_key_strength
-from mdm.protocol.scep.envelope import UnsupportedEnvelope, open_envelope
+from mdm.protocol.cms_structures import DIGESTS, MALFORMED, load_content_info, names
+from mdm.protocol.envelope import UnsupportedEnvelope, open_envelope
 from mdm.protocol.scep.messages import (
-    DIGESTS,
     AttributeOid,
     FailInfo,
     IssuerAndSubject,
@@ -32,7 +32,7 @@ from mdm.protocol.scep.messages import (
     ScepError,
     is_self_issued,
 )
-from mdm.protocol.scep.structures import MALFORMED, IssuerAndSubjectName, load_content_info, names
+from mdm.protocol.scep.structures import IssuerAndSubjectName
 from mdm.protocol.scep.transport import MAX_MESSAGE_BYTES
 
 _MAX_TRANSACTION_ID_CHARS = 255
@@ -211,7 +211,7 @@ def _decrypt(
     header: RequestHeader, content: bytes, ca_certificate: x509.Certificate, ca_key: rsa.RSAPrivateKey
 ) -> tuple[str, bytes]:
     try:
-        return open_envelope(content, ca_certificate=ca_certificate, ca_key=ca_key)
+        return open_envelope(content, certificate=ca_certificate, private_key=ca_key)
     except UnsupportedEnvelope as error:
         raise _unsupported(header, "The envelope's encryption is not supported.", str(error)) from error
     except MALFORMED as error:

@@ -131,15 +131,13 @@ class TestPem:
         with pytest.raises(ValueError, match="RSA and EC"):
             certs.key_from_pem(pem)
 
-    def test_certificates_load_from_pem_der_and_bundles(self) -> None:
-        first, second = authority()[0], authority("other ca")[0]
+    def test_certificates_load_from_pem_and_der(self) -> None:
+        first = authority()[0]
         pem = first.public_bytes(Encoding.PEM)
         assert certs.load_certificate(pem) == first
         assert certs.load_certificate(first.public_bytes(Encoding.DER)) == first
-        assert certs.load_certificates(b"a comment\n" + pem + second.public_bytes(Encoding.PEM)) == [first, second]
-        for load in (certs.load_certificate, certs.load_certificates):
-            with pytest.raises(ValueError, match=r"(?i)pars|PEM"):
-                load(b"nothing")
+        with pytest.raises(ValueError, match=r"(?i)pars|PEM"):
+            certs.load_certificate(b"nothing")
 
 
 def test_the_fingerprint_is_lowercase_sha256_of_the_der() -> None:

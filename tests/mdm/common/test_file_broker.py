@@ -1,6 +1,7 @@
 """The file-system broker: what many processes write and read at once arrives whole and once."""
 
 import multiprocessing
+import socket
 import threading
 import time
 from pathlib import Path
@@ -76,3 +77,11 @@ def test_a_damaged_message_is_dropped_and_the_next_one_read(folder: Path) -> Non
     with connect(folder) as connection:
         connection.Producer().publish({"number": 1}, routing_key="celery", declare=[QUEUE])
         assert connection.SimpleQueue(QUEUE).get(block=False).payload == {"number": 1}
+
+
+def test_a_worker_that_is_to_stop_is_not_kept_waiting_for_messages(folder: Path) -> None:
+    with connect(folder) as connection, connection.Consumer(QUEUE):
+        begin = time.monotonic()
+        with pytest.raises(socket.timeout):
+            connection.drain_events(timeout=20)
+    assert time.monotonic() - begin < 5

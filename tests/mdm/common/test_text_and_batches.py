@@ -1,8 +1,10 @@
-from django.test import SimpleTestCase
+from django.test import SimpleTestCase, TestCase
 
-from mdm.common.batches import batches
+from mdm.accounts.models import Account
+from mdm.common.batches import batches, rows_by_key
 from mdm.common.text import clean_text
 from mdm.common.tokens import digest, new_token
+from tests.factories import make_account
 
 
 class CleanTextTest(SimpleTestCase):
@@ -21,6 +23,20 @@ class BatchesTest(SimpleTestCase):
     def test_everything_comes_once_and_in_order(self) -> None:
         self.assertEqual([list(some) for some in batches(range(7), 3)], [[0, 1, 2], [3, 4, 5], [6]])
         self.assertEqual(list(batches([], 3)), [])
+
+
+class RowsByKeyTest(TestCase):
+    def test_every_row_comes_once_in_the_order_of_keys(self) -> None:
+        accounts = [make_account() for _ in range(5)]
+        rows = Account.objects.order_by("name").exclude(pk=accounts[1].pk)
+        with self.assertNumQueries(3):
+            pieces = list(rows_by_key(rows, 2))
+        self.assertEqual(pieces, [[accounts[0], accounts[2]], [accounts[3], accounts[4]]])
+
+    def test_a_last_piece_that_is_not_full_needs_no_further_statement(self) -> None:
+        account = make_account()
+        with self.assertNumQueries(1):
+            self.assertEqual(list(rows_by_key(Account.objects.all(), 2)), [[account]])
 
 
 class TokensTest(SimpleTestCase):

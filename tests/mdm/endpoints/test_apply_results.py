@@ -52,7 +52,7 @@ class ApplyResultsTest(ApplyTestCase):
         self.assertEqual((command.apply_state, self.device.os_version), (ApplyState.APPLIED, "18.5"))
 
     def test_each_answer_is_one_line_in_the_log(self) -> None:
-        command = self.store("DeviceLock", {})
+        command = self.store("RestartDevice", {})
         apply_results()
         event = Event.objects.get()
         self.assertEqual(
@@ -60,7 +60,7 @@ class ApplyResultsTest(ApplyTestCase):
         )
         self.assertEqual(
             event.metadata,
-            {"request_type": "DeviceLock", "command_uuid": command.command_uuid, "status": "Acknowledged"},
+            {"request_type": "RestartDevice", "command_uuid": command.command_uuid, "status": "Acknowledged"},
         )
 
     def test_an_error_keeps_its_chain_and_touches_no_inventory(self) -> None:
@@ -88,7 +88,7 @@ class ApplyResultsTest(ApplyTestCase):
 
     def test_more_than_one_batch_is_taken(self) -> None:
         for _ in range(7):
-            self.store("DeviceLock", {})
+            self.store("RestartDevice", {})
         claim = answers.claim
         with patch.object(tasks.answers, "claim", lambda: claim(3)):
             self.assertEqual(apply_batch(), 3)
@@ -97,7 +97,7 @@ class ApplyResultsTest(ApplyTestCase):
     def test_the_statements_of_a_batch_do_not_grow_with_it(self) -> None:
         for size in (2, 30):
             for _ in range(size):
-                self.store("DeviceLock", {})
+                self.store("RestartDevice", {})
             with self.assertNumQueries(6):  # claim, devices, log and update between the borders of a savepoint
                 self.assertEqual(apply_batch(), size)
 
@@ -125,7 +125,7 @@ class FailureTest(ApplyTestCase):
         self.assertEqual(self.event_types(), [])
 
     def test_the_others_of_its_batch_are_not_undone(self) -> None:
-        before, bad, after = self.store(), self.store("SecurityInfo", {}), self.store("DeviceLock", {})
+        before, bad, after = self.store(), self.store("SecurityInfo", {}), self.store("RestartDevice", {})
         with self.broken(), self.assertLogs("pomona.results", "ERROR"):
             self.assertEqual(apply_results(), 3)
         states = [Command.objects.get(pk=command.pk).apply_state for command in (before, bad, after)]
@@ -191,8 +191,8 @@ class FailureTest(ApplyTestCase):
             self.store("SecurityInfo", result=b"not a property list"),
             self.store("SecurityInfo", result=b"<plist><array/></plist>"),
             self.store("SecurityInfo", result=b""),
-            self.store("DeviceLock", {"ErrorChain": "none"}, state=State.FAILED, status="Error"),
-            self.store("DeviceLock", {"ErrorChain": [{"ErrorCode": "1"}]}, state=State.FAILED, status="Error"),
+            self.store("RestartDevice", {"ErrorChain": "none"}, state=State.FAILED, status="Error"),
+            self.store("RestartDevice", {"ErrorChain": [{"ErrorCode": "1"}]}, state=State.FAILED, status="Error"),
         ]
         good = self.store()
         with self.assertLogs("pomona.results", "ERROR"):

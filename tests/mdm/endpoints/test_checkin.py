@@ -1,9 +1,12 @@
 """Check-in: each message on device and user channels, with UDID or EnrollmentID."""
 
+from devices.models import ProfileInstall
 from mdm.channels.models import Channel, ChannelState
 from mdm.commands.models import Command
 from mdm.commands.states import State
 from tests.factories import make_command
+from tests.factories.due import is_marked
+from tests.factories.wanted import make_stored_profile
 from tests.mdm.endpoints.base import DeviceTestCase
 from tests.mdm.endpoints.signed_device import SignedDevice
 
@@ -185,6 +188,23 @@ class TokenUpdateTest(DeviceTestCase):
         self.assertEqual(Command.objects.count(), 0)
         user.token_update(Token=b"rotated")
         self.assertEqual(len(self.events("channel.opened")), 1)
+
+    def test_a_users_line_that_opens_again_has_none_of_the_profiles_that_came_before(self) -> None:
+        device = self.enrolled_device("macOS")
+        user = device.user()
+        user.token_update()
+        profile = make_stored_profile(self.account, user_scope=True)
+        for user_key in (user.ids["UserID"], "ANOTHER"):
+            ProfileInstall.objects.create(
+                account=self.account, profile=profile, device=device.row, user_key=user_key, version=1
+            )
+        user.token_update(Token=b"rotated")
+        self.assertEqual(ProfileInstall.objects.count(), 2)
+        user.check_out()
+        user.token_update()
+        self.assertEqual(ProfileInstall.objects.get().user_key, "ANOTHER")
+        device.row.refresh_from_db()
+        self.assertTrue(is_marked(device.row))
 
     def test_a_user_of_a_user_enrollment_has_a_channel_too(self) -> None:
         device = self.enrolled_device(enrollment_id="E-2")

@@ -210,6 +210,15 @@ class TestDocumentTypes:
             plist.loads(data)
         assert plist.loads(data.replace(b"ISO-8859-1", b"us-ascii")) == {}
 
+    @pytest.mark.parametrize("piece", [b"<?xml ", b"<?xml encoding=", b"<!--", b"<!DOCTYPE ", b"<!DOCTYPE plist ["])
+    def test_a_prolog_that_begins_again_and_again_costs_no_more_than_its_length(self, piece):
+        pieces = piece * (1_000_000 // len(piece))
+        begin = time.process_time()
+        for data in (pieces, b"<?" + pieces + b" ?><plist><dict/></plist>"):
+            with contextlib.suppress(Malformed):
+                plist.loads(data)
+        assert time.process_time() - begin < 5
+
     def test_an_external_document_type_is_not_fetched(self):
         data = b'<!DOCTYPE plist SYSTEM "http://127.0.0.1:9/never"><plist><dict/></plist>'
         assert plist.loads(data) == {}

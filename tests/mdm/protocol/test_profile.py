@@ -1,26 +1,18 @@
 import hashlib
-import plistlib
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 import yaml
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
-from mdm.protocol.cms import sign
-from mdm.protocol.errors import BadSignature, Malformed, TooLarge
 from mdm.protocol.profile import (
     configuration,
     mdm_payload,
     payload,
-    read_profile,
     root_certificate_payload,
     scep_payload,
     stable_uuid,
 )
+from tests.mdm.protocol.profiles import read_profile
 
 APPLE = Path(__file__).parents[4] / "shared" / "apple" / "mdm" / "profiles"
 
@@ -122,56 +114,3 @@ class TestBuilders:
         assert set(scep["PayloadContent"]) <= {item["key"] for item in keys("com.apple.security.scep")[0]["subkeys"]}
         top = read_profile(configuration("i", "u", "n", [], organization="o", description="d"))
         assert set(top) <= {item["key"] for item in keys("TopLevel")}
-
-
-class TestReading:
-    DATA = configuration("org.example", "U", "Name", [payload("com.apple.dock", "org.example.dock", "V", "Dock")])
-
-    @pytest.fixture
-    def signed(self):
-        key = ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Signer")])
-        now = datetime.now(UTC)
-        certificate = (
-            x509.CertificateBuilder()
-            .subject_name(name)
-            .issuer_name(name)
-            .public_key(key.public_key())
-            .serial_number(1)
-            .not_valid_before(now)
-            .not_valid_after(now + timedelta(days=1))
-            .sign(key, hashes.SHA256())
-        )
-        return sign(self.DATA, key, certificate)
-
-    def test_plain_signed_and_binary_read_alike(self, signed):
-        profile = read_profile(self.DATA)
-        assert profile["PayloadContent"][0]["PayloadType"] == "com.apple.dock"
-        assert read_profile(signed) == profile
-        assert read_profile(plistlib.dumps(profile, fmt=plistlib.FMT_BINARY)) == profile
-
-    def test_a_broken_signature_is_refused(self, signed):
-        with pytest.raises(BadSignature):
-            read_profile(signed.replace(b"org.example", b"org.Example"))
-        with pytest.raises(BadSignature):
-            read_profile(signed[:-5])
-
-    @pytest.mark.parametrize(
-        "value",
-        [
-            ["x"],
-            {},
-            {"PayloadType": "com.apple.dock", "PayloadIdentifier": "i", "PayloadUUID": "u"},
-            {"PayloadType": "Configuration", "PayloadIdentifier": 5, "PayloadUUID": "u"},
-            {"PayloadType": "Configuration", "PayloadIdentifier": "i"},
-        ],
-    )
-    def test_what_is_no_profile_is_refused(self, value):
-        with pytest.raises(Malformed):
-            read_profile(plistlib.dumps(value))
-
-    def test_text_and_size_are_refused(self):
-        with pytest.raises(Malformed):
-            read_profile(b"hello")
-        with pytest.raises(TooLarge):
-            read_profile(self.DATA, max_bytes=10)

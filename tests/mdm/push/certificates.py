@@ -1,4 +1,4 @@
-"""Push certificates as rows."""
+"""Push certificates, and what signs their requests, as rows."""
 
 from datetime import timedelta
 
@@ -6,7 +6,14 @@ from django.utils import timezone
 
 from mdm.accounts.models import Account
 from mdm.push.apns import Credentials
-from mdm.push.models import PushCertificate
+from mdm.push.models import (
+    OrderState,
+    PushCertificate,
+    PushRequest,
+    SigningAccess,
+    SigningOrder,
+    VendorCertificate,
+)
 from tests.factories.channels import TOPIC
 
 
@@ -22,3 +29,14 @@ def make_push_certificate(
         "not_after": now + timedelta(days=300),
     }
     return PushCertificate.objects.create(account=account, **(values | fields))
+
+
+def make_signing(account: Account) -> tuple[VendorCertificate, SigningAccess, SigningOrder]:
+    """One row of everything that signs requests; their secrets are empty."""
+    request = PushRequest.objects.create(account=account, csr_der=b"")
+    ends = timezone.now() + timedelta(days=300)
+    return (
+        VendorCertificate.objects.create(account=account, subject="MDM Vendor", not_after=ends),
+        SigningAccess.objects.create(account=account),
+        SigningOrder.objects.create(account=account, request=request, email="a@b.example", state=OrderState.SENT),
+    )

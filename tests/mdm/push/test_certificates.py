@@ -1,7 +1,7 @@
-"""The account's push certificate: asked for, taken in, watched."""
+"""The account's push certificate: asked for, taken in."""
 
+import base64
 from datetime import timedelta
-from unittest.mock import patch
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -11,12 +11,22 @@ from cryptography.x509.oid import NameOID
 from django.db import connection
 from django.utils import timezone
 
+from devices.services.devices import remove_device
 from mdm.accounts.actors import Actor, Source
+from mdm.channels.models import Channel, ChannelState
 from mdm.common import certs
-from mdm.events.models import Event, Level
-from mdm.push.certificates import BadPushCertificate, request_certificate, upload_certificate, warn_expiring
+from mdm.events.models import Event
+from mdm.push.certificates import (
+    BadPushCertificate,
+    OtherTopic,
+    count_enrolled,
+    request_certificate,
+    upload_certificate,
+)
+from mdm.push.csr import pem_of_request
 from mdm.push.models import PushCertificate, PushRequest
 from tests.base import AccountTestCase
+from tests.factories import make_device
 
 TOPIC = "com.apple.mgmt.External.0c3ad1f2-7f3c-4b5e-9d55-4b1d1c9f2a10"
 OTHER_TOPIC = "com.apple.mgmt.External.ffffffff-7f3c-4b5e-9d55-4b1d1c9f2a10"
@@ -82,11 +92,14 @@ class UploadTest(AccountTestCase):
         self.assertEqual(row.topic, TOPIC)
         self.assertFalse(PushRequest.objects.exists())
 
-    def test_a_second_request_replaces_the_first(self) -> None:
-        first = request_certificate(self.account, email="push@example.com").key_pem
-        request_certificate(self.account, email="push@example.com")
-        self.assertNotEqual(PushRequest.objects.get().key_pem, first)
-        self.assertEqual(Event.objects.filter(event_type="push_certificate.requested").count(), 2)
+    def test_the_keys_of_the_last_five_requests_stay_good(self) -> None:
+        requests = [request_certificate(self.account, email="push@example.com") for _ in range(6)]
+        self.assertEqual(PushRequest.objects.count(), 5)
+        self.assertEqual(Event.objects.filter(event_type="push_certificate.requested").count(), 6)
+        oldest, second = (certs.key_from_pem(request.key_pem.encode()) for request in requests[:2])
+        self.assert_refused("does not belong", certificate_for(oldest))
+        self.assertEqual(self.upload(certificate_for(second)).topic, TOPIC)
+        self.assertFalse(PushRequest.objects.exists())
 
     def test_a_renewal_keeps_the_row_and_ends_the_alert(self) -> None:
         row = self.upload(key=self.key_pem, apple_id="push@example.com")
@@ -108,9 +121,60 @@ class UploadTest(AccountTestCase):
             "Renew the existing certificate", certificate_for(self.key, topic=OTHER_TOPIC), self.key_pem
         )
 
+    def test_the_refusal_of_another_topic_counts_who_would_be_lost(self) -> None:
+        self.upload(key=self.key_pem, apple_id="push@example.com")
+        first = make_device(self.account)
+        Channel.objects.filter(device=first).update(topic=TOPIC)
+        with self.assertRaises(OtherTopic) as caught:
+            self.upload(certificate_for(self.key, topic=OTHER_TOPIC), self.key_pem, give_up_topic=TOPIC)
+        self.assertIn("1 device has enrolled", str(caught.exception))
+        self.assertIn("push@example.com", str(caught.exception))
+        second = make_device(self.account)
+        Channel.objects.filter(device=second).update(topic=TOPIC)
+        self.assert_refused("2 devices have enrolled", certificate_for(self.key, topic=OTHER_TOPIC), self.key_pem)
+        Channel.objects.filter(device=first).update(state=ChannelState.CLOSED)
+        remove_device(second, PERSON)
+        Channel.objects.filter(device=make_device(self.other_account)).update(topic=TOPIC)
+        self.assertEqual(count_enrolled(self.account, TOPIC), 0)
+
+    def test_a_topic_that_nobody_enrolled_with_is_given_up_by_typing_it(self) -> None:
+        row = self.upload(key=self.key_pem, apple_id="former@example.com")
+        other = certificate_for(self.key, topic=OTHER_TOPIC)
+        self.assert_refused("No device is enrolled", other, self.key_pem)
+        with self.assertRaises(OtherTopic):
+            self.upload(other, self.key_pem, give_up_topic=OTHER_TOPIC)
+        replaced = self.upload(other, self.key_pem, give_up_topic=f" {TOPIC} ")
+        self.assertEqual((replaced.pk, replaced.topic, replaced.apple_id), (row.pk, OTHER_TOPIC, ""))
+        event = Event.objects.get(event_type="push_certificate.replaced")
+        self.assertEqual((event.metadata["former_topic"], event.metadata["topic"]), (TOPIC, OTHER_TOPIC))
+
+    def test_last_years_certificate_does_not_take_the_place_of_this_years(self) -> None:
+        self.upload(certificate_for(self.key, days=300), self.key_pem)
+        self.assert_refused("an older one", certificate_for(self.key, days=30))
+
+    def test_the_same_certificate_again_changes_nothing(self) -> None:
+        certificate = certificate_for(self.key)
+        self.assertEqual(self.upload(certificate, self.key_pem).pk, self.upload(certificate).pk)
+
+    def test_the_request_in_place_of_the_certificate_is_told_apart(self) -> None:
+        request = request_certificate(self.account, email="push@example.com")
+        signed = base64.b64encode(b'<?xml version="1.0"?><plist><dict><key>PushCertRequestCSR</key></dict></plist>')
+        for file in (pem_of_request(bytes(request.csr_der)), signed, base64.b64decode(signed)):
+            self.assert_refused("This is the request", file)
+
+    def test_the_address_in_the_request_is_remembered(self) -> None:
+        request = request_certificate(self.account, email="mdm@example.com")
+        row = self.upload(certificate_for(certs.key_from_pem(request.key_pem.encode())))
+        self.assertEqual(row.request_email, "mdm@example.com")
+        self.assertEqual(
+            self.upload(certificate_for(self.key, days=700), self.key_pem).request_email, "mdm@example.com"
+        )
+
     def test_what_cannot_be_used_is_refused_with_the_reason(self) -> None:
         self.assert_refused("names no push topic", certificate_for(self.key, topic=None), self.key_pem)
         self.assert_refused("names no push topic", certificate_for(self.key, topic="com.example.app"), self.key_pem)
+        too_long = certificate_for(self.key, topic="com.apple.mgmt." + "x" * 300)
+        self.assert_refused("names no push topic", too_long, self.key_pem)
         self.assert_refused("expired", certificate_for(self.key, days=-1), self.key_pem)
         for rubbish in (b"", b"rubbish", self.key_pem, b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"):
             self.assert_refused("not a certificate", rubbish, self.key_pem)
@@ -130,45 +194,3 @@ class UploadTest(AccountTestCase):
             self.other_account, certificate_pem=certificate_for(self.key, topic=OTHER_TOPIC), key_pem=self.key_pem
         )
         self.assertEqual(PushCertificate.objects.get(account=self.account).topic, TOPIC)
-
-
-class WarnExpiringTest(AccountTestCase):
-    def expires_in(self, days: float) -> None:
-        at = timezone.now() + timedelta(days=days)
-        PushCertificate.objects.update_or_create(
-            account=self.account,
-            defaults={"topic": TOPIC, "certificate_pem": "x", "not_before": at - timedelta(days=365), "not_after": at},
-        )
-
-    def warned(self) -> list[tuple[int, int]]:
-        events = Event.objects.filter(event_type="push_certificate.expiring").order_by("pk")
-        return [(event.metadata["mark_days"], event.level) for event in events]
-
-    def test_far_from_its_end_nothing_is_said(self) -> None:
-        self.expires_in(31)
-        self.assertEqual((warn_expiring(), self.warned()), (0, []))
-
-    def test_each_mark_is_one_warning_however_often_it_runs(self) -> None:
-        self.expires_in(29.5)
-        self.assertEqual([warn_expiring(), warn_expiring(), warn_expiring()], [1, 0, 0])
-        at = PushCertificate.objects.get().not_after
-        for days, marks in ((20, [30]), (14, [30, 14]), (6, [30, 14, 7]), (0.5, [30, 14, 7, 1]), (-3, [30, 14, 7, 1])):
-            with self.subTest(days):
-                self.travel_to(at - timedelta(days=days))
-                warn_expiring()
-                warn_expiring()
-                self.assertEqual([mark for mark, _ in self.warned()], marks)
-        self.assertEqual([level for _, level in self.warned()], [Level.WARNING] * 2 + [Level.ERROR] * 2)
-
-    def travel_to(self, moment: object) -> None:
-        patcher = patch.object(timezone, "now", return_value=moment)
-        patcher.start()
-        self.addCleanup(patcher.stop)
-
-    def test_a_renewed_certificate_is_warned_of_anew(self) -> None:
-        self.expires_in(5)
-        warn_expiring()
-        self.expires_in(400)
-        self.assertEqual(warn_expiring(), 0)
-        self.expires_in(6)
-        self.assertEqual(warn_expiring(), 1)

@@ -202,13 +202,14 @@ class OutcomeTest(PushTestCase):
             Channel.objects.update(push_due_at=timezone.now())
             services.send_due()
             waits.append(self.due_in())
-        self.assertEqual(waits, [30, 60, 120, 240])
+        for wait, expected in zip(waits, [30, 60, 120, 240], strict=True):
+            self.assertAlmostEqual(wait, expected, delta=expected / 10 + 1)
         self.assertEqual((self.channel.push_attempts, self.channel.push_error), (4, "InternalServerError"))
 
     def test_the_pause_ends_at_an_hour_and_apns_own_wish_is_obeyed_if_it_is_longer(self) -> None:
-        self.assertEqual(services.retry_seconds(50, None), 3600)
-        self.assertEqual(services.retry_seconds(0, 7200), 7200)
-        self.assertEqual(services.retry_seconds(3, 1), 240)
+        self.assertAlmostEqual(services.retry_seconds(50, None), 3600, delta=360)
+        self.assertGreaterEqual(services.retry_seconds(0, 7200), 7200)
+        self.assertAlmostEqual(services.retry_seconds(3, 1), 240, delta=24)
 
     def test_after_a_success_the_pauses_begin_anew(self) -> None:
         self.pusher.says(self.channel, Kind.RETRY, "ServiceUnavailable")
@@ -258,5 +259,5 @@ class OutcomeTest(PushTestCase):
         for channel in (dead, later, fine):
             channel.refresh_from_db()
         self.assertIsNotNone(dead.push_token_dead_at)
-        self.assertAlmostEqual((later.push_due_at - timezone.now()).total_seconds(), 90, delta=5)
+        self.assertTrue(85 < (later.push_due_at - timezone.now()).total_seconds() <= 99)
         self.assertIsNone(fine.push_due_at)

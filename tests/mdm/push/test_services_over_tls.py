@@ -52,7 +52,8 @@ class RealConnectionTest(AccountTestCase):
         dead.refresh_from_db()
         busy.refresh_from_db()
         self.assertIsNotNone(dead.push_token_dead_at)
-        self.assertAlmostEqual((busy.push_due_at - timezone.now()).total_seconds(), 600, delta=10)
+        wait = (busy.push_due_at - timezone.now()).total_seconds()
+        self.assertTrue(590 < wait <= 660, wait)  # never sooner; a little later, so that not all come at once
         self.assertEqual(Channel.objects.exclude(last_push_at=None).count(), 10)
 
     def test_a_rejected_certificate_is_an_alert_and_recovers(self) -> None:

@@ -2,6 +2,7 @@
 
 from unittest.mock import patch
 
+from django.core.cache import cache
 from django.test import SimpleTestCase, override_settings
 from kombu.exceptions import OperationalError
 
@@ -17,8 +18,23 @@ class TasksTest(SimpleTestCase):
             self.assertIn(entry["task"], app.tasks)
 
     def test_send_due_pushes_and_watch_certificates_call_their_services(self) -> None:
-        with patch.object(tasks, "send_due", return_value=3), patch.object(tasks, "warn_expiring", return_value=2):
+        with (
+            patch.object(tasks, "send_due", return_value=3),
+            patch.object(tasks, "seconds_to_next", return_value=None),
+            patch.object(tasks, "warn_expiring", return_value=2),
+        ):
             self.assertEqual((tasks.send_due_pushes(), tasks.watch_certificates()), (3, 2))
+
+    def test_pushes_that_are_due_in_a_moment_are_sent_then_and_not_only_by_the_schedule(self) -> None:
+        cache.clear()
+        with (
+            patch.object(tasks, "send_due", return_value=3),
+            patch.object(tasks, "seconds_to_next", side_effect=[4.0, 4.0, 60.0]),
+            patch.object(tasks.send_due_pushes, "apply_async") as apply_async,
+        ):
+            for _ in range(3):
+                tasks.send_due_pushes()
+        self.assertEqual([call.kwargs.get("countdown") for call in apply_async.call_args_list], [4.0])
 
 
 @override_settings(NUDGE_SECONDS=60)

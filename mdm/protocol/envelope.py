@@ -1,4 +1,4 @@
-"""The encrypted part of a pkiMessage: CMS EnvelopedData with RSA key transport and a CBC cipher.
+"""CMS EnvelopedData with RSA key transport and a CBC cipher: in SCEP, Apple's server tokens, recovery keys of Macs.
 
 Opening is built so that a stranger learns nothing from trying: a wrong key, wrong padding or wrong length all end in
 the same ValueError after the same work (RFC 3218; RFC 8017, section 7.2.2).
@@ -16,8 +16,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.padding import PKCS7
 
-from mdm.protocol.scep.messages import DIGESTS
-from mdm.protocol.scep.structures import issuer_and_serial, load_content_info, names, to_asn1
+from mdm.protocol.cms_structures import DIGESTS, issuer_and_serial, load_content_info, names, to_asn1
 
 
 class UnsupportedEnvelope(ValueError):
@@ -50,16 +49,16 @@ _BY_NAME = {cipher.name: cipher for cipher in _CIPHERS}
 _BY_ASN1_NAME = {cipher.asn1_name: cipher for cipher in _CIPHERS}
 
 
-def open_envelope(der: bytes, *, ca_certificate: x509.Certificate, ca_key: rsa.RSAPrivateKey) -> tuple[str, bytes]:
-    """(content encryption, plaintext) of an envelope addressed to the CA.
+def open_envelope(der: bytes, *, certificate: x509.Certificate, private_key: rsa.RSAPrivateKey) -> tuple[str, bytes]:
+    """(content encryption, plaintext) of an envelope addressed to the certificate.
 
-    Raises UnsupportedEnvelope for algorithms we do not read; any of structures.MALFORMED for everything else.
+    Raises UnsupportedEnvelope for algorithms we do not read; any of cms_structures.MALFORMED for everything else.
     """
     info = load_content_info(der)
     if info["content_type"].native != "enveloped_data":
-        raise ValueError("The signed content is no envelope.")
+        raise ValueError("The content is no envelope.")
     envelope = info["content"]
-    recipient = _recipient(envelope["recipient_infos"], ca_certificate)
+    recipient = _recipient(envelope["recipient_infos"], certificate)
     content = envelope["encrypted_content_info"]
     algorithm = content["content_encryption_algorithm"]
     cipher = _BY_ASN1_NAME.get(algorithm["algorithm"].native)
@@ -69,7 +68,7 @@ def open_envelope(der: bytes, *, ca_certificate: x509.Certificate, ca_key: rsa.R
     if len(iv) != cipher.block_size or not ciphertext or len(ciphertext) % cipher.block_size:
         raise ValueError("The envelope's content has an impossible length.")
     key_padding = _key_padding(recipient["key_encryption_algorithm"])
-    key = _content_key(ca_key, bytes(recipient["encrypted_key"]), key_padding, cipher.key_size)
+    key = _content_key(private_key, bytes(recipient["encrypted_key"]), key_padding, cipher.key_size)
     decryptor = cipher.cipher(key, iv).decryptor()
     padded = decryptor.update(ciphertext) + decryptor.finalize()
     unpadder = PKCS7(cipher.block_size * 8).unpadder()
@@ -108,10 +107,10 @@ def seal_envelope(content: bytes, *, recipient: x509.Certificate, content_encryp
     return cms.ContentInfo({"content_type": "enveloped_data", "content": cms.EnvelopedData(envelope)}).dump()
 
 
-def _recipient(infos: cms.RecipientInfos, ca_certificate: x509.Certificate) -> cms.KeyTransRecipientInfo:
-    certificate = to_asn1(ca_certificate)
+def _recipient(infos: cms.RecipientInfos, certificate: x509.Certificate) -> cms.KeyTransRecipientInfo:
+    own = to_asn1(certificate)
     for info in infos:
-        if info.name == "ktri" and names(info.chosen["rid"], certificate):
+        if info.name == "ktri" and names(info.chosen["rid"], own):
             return info.chosen
     raise ValueError("The envelope is addressed to another certificate.")
 
@@ -131,11 +130,11 @@ def _key_padding(algorithm: cms.KeyEncryptionAlgorithm) -> AsymmetricPadding:
     return padding.OAEP(mgf=padding.MGF1(mask_digest), algorithm=digest, label=label or None)
 
 
-def _content_key(ca_key: rsa.RSAPrivateKey, encrypted: bytes, key_padding: AsymmetricPadding, size: int) -> bytes:
+def _content_key(private_key: rsa.RSAPrivateKey, encrypted: bytes, key_padding: AsymmetricPadding, size: int) -> bytes:
     """The content key, or a random one of the right size: the failure then shows only where a wrong key would."""
     substitute = secrets.token_bytes(size)
     try:
-        key = ca_key.decrypt(encrypted, key_padding)
+        key = private_key.decrypt(encrypted, key_padding)
     except ValueError:
         return substitute
     return key if len(key) == size else substitute
