@@ -79,6 +79,10 @@ UNFOLD = {
                 "items": [
                     _item("Devices", "devices", "devices_device_changelist"),
                     _item("Device groups", "folder", "devices_devicegroup_changelist"),
+                    _item("Profiles", "description", "devices_profile_changelist"),
+                    _item("Assignment groups", "assignment_turned_in", "devices_assignmentgroup_changelist"),
+                    _item("Apps", "apps", "apps_catalog_app_changelist"),
+                    _item("Apps and Books", "shopping_bag", "apps_catalog_contenttoken_changelist"),
                     _item("Enrollments", "qr_code_2", "enrollment_enrollment_changelist"),
                 ],
             },
@@ -86,6 +90,7 @@ UNFOLD = {
                 "title": "Activity",
                 "items": [
                     _item("Commands", "terminal", "mdm_commands_command_changelist"),
+                    _item("Operations", "sync", "devices_bulkoperation_changelist"),
                     _item("Log", "receipt_long", "mdm_events_event_changelist"),
                 ],
             },
@@ -93,6 +98,7 @@ UNFOLD = {
                 "title": "Settings",
                 "items": [
                     _item("Push certificate", "notifications_active", "mdm_push_pushcertificate_changelist"),
+                    _item("DEP servers", "cloud_sync", "enrollment_depserver_changelist"),
                     _item("API keys", "key", "mdm_accounts_apikey_changelist"),
                     _item("People", "group", "mdm_accounts_membership_changelist"),
                     _item("Identity certificates", "badge", "enrollment_identitycertificate_changelist"),

@@ -17,10 +17,41 @@ app.autodiscover_tasks(["mdm.endpoints"])
 MINUTE = 60
 app.conf.beat_schedule = {
     "send pushes that are due": {"task": "mdm.push.tasks.send_due_pushes", "schedule": 15},
+    "hand requests to mdmcert.download": {"task": "mdm.push.tasks.send_signing_orders", "schedule": MINUTE},
     "wake devices whose commands wait": {"task": "mdm.commands.tasks.nudge_waiting", "schedule": 5 * MINUTE},
     "apply answers that were left": {"task": "mdm.endpoints.tasks.apply_results", "schedule": 15},
+    "bring devices to what they should have": {
+        "task": "apps_catalog.tasks.reconcile_due_devices",
+        "schedule": 30,
+    },
+    "compare all devices with what they should have": {
+        "task": "apps_catalog.tasks.compare_all_devices",
+        "schedule": 24 * 60 * MINUTE,
+    },
+    "ask devices for their inventory": {"task": "devices.tasks.ask_for_inventories", "schedule": 15 * MINUTE},
+    "ask the App Store about apps": {"task": "apps_catalog.tasks.look_up_store_apps", "schedule": MINUTE},
+    "follow installs of apps": {"task": "apps_catalog.tasks.follow_installs", "schedule": 2 * MINUTE},
+    "give licences out and back": {"task": "apps_catalog.tasks.manage_licences", "schedule": MINUTE},
+    "watch content tokens": {"task": "apps_catalog.tasks.watch_content_tokens", "schedule": 12 * 60 * MINUTE},
+    "deliver webhooks": {"task": "mdm.events.tasks.deliver_webhooks", "schedule": 15},
+    "forget old webhook deliveries": {"task": "mdm.events.tasks.forget_deliveries", "schedule": 24 * 60 * MINUTE},
+    "forget deleted profiles and apps": {
+        "task": "apps_catalog.tasks.forget_deleted_items",
+        "schedule": 24 * 60 * MINUTE,
+    },
+    "remove files of apps that nobody needs": {
+        "task": "apps_catalog.tasks.tidy_up_files",
+        "schedule": 24 * 60 * MINUTE,
+    },
+    "let Macs fetch their scripts": {"task": "devices.tasks.provide_script_agents", "schedule": 5 * MINUTE},
+    "put outputs of scripts into attributes": {"task": "devices.tasks.apply_script_outputs", "schedule": MINUTE},
+    "end old script jobs": {"task": "devices.tasks.tend_script_jobs", "schedule": 10 * MINUTE},
     "expire old commands": {"task": "mdm.commands.tasks.expire_commands", "schedule": 10 * MINUTE},
     "forget old answers": {"task": "mdm.commands.tasks.prune_results", "schedule": 24 * 60 * MINUTE},
     "renew identity certificates": {"task": "enrollment.tasks.renew_identities", "schedule": 6 * 60 * MINUTE},
+    "sync Apple's device lists": {"task": "enrollment.tasks.sync_dep_servers", "schedule": MINUTE},
+    "bring enrollment settings to Apple": {"task": "enrollment.tasks.assign_dep_profiles", "schedule": MINUTE},
+    "watch server tokens of Apple": {"task": "enrollment.tasks.watch_dep_tokens", "schedule": 12 * 60 * MINUTE},
+    "let devices go on in Setup Assistant": {"task": "enrollment.tasks.release_waiting_devices", "schedule": 15},
     "watch push certificates": {"task": "mdm.push.tasks.watch_certificates", "schedule": 12 * 60 * MINUTE},
 }

@@ -13,6 +13,7 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
+from enrollment.services.machine_trust import device_authorities
 from mdm.common import crypto
 from mdm.push.csr import VendorBundleError, load_vendor_bundle
 
@@ -121,6 +122,21 @@ def files_can_be_read(app_configs: AppConfigs, **options: object) -> list[CheckM
     return found
 
 
+def device_authorities_can_be_read(app_configs: AppConfigs, **options: object) -> list[CheckMessage]:
+    try:
+        device_authorities()
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        return [
+            Warning(
+                f"APPLE_DEVICE_CA_FILE cannot be used, so no device enrolls by itself: {settings.APPLE_DEVICE_CA_FILE}: {why}",
+                hint="A PEM file with the certificates of authorities; unset it to trust Apple's own.",
+                id="pomona.W010",
+            )
+        ]
+    return []
+
+
 def own_host_is_allowed(app_configs: AppConfigs, **options: object) -> list[CheckMessage]:
     host = (urlsplit(settings.BASE_URL).hostname or "").lower()
     if any(_allows(pattern.lower(), host) for pattern in settings.ALLOWED_HOSTS):
@@ -166,6 +182,7 @@ ALWAYS: tuple[Callable[..., list[CheckMessage]], ...] = (
     embedded_keys_stay_embedded,
     client_certificate_header_has_a_proxy,
     files_can_be_read,
+    device_authorities_can_be_read,
     own_host_is_allowed,
 )
 ON_DEPLOY: tuple[Callable[..., list[CheckMessage]], ...] = (public_url_is_https, hosts_are_named)

@@ -57,9 +57,20 @@ IDENTITY_RENEWAL_DAYS = env.int("IDENTITY_RENEWAL_DAYS", default=30)
 APNS_URL = env.str("APNS_URL", default="https://api.push.apple.com")
 APNS_CA_FILE = env.str("APNS_CA_FILE", default="")
 PUSH_VENDOR_CERTIFICATE = env.str("PUSH_VENDOR_CERTIFICATE", default="")
+# A service that signs push certificate requests; without a key of one's own it is not asked.
+MDMCERT_URL = env.str("MDMCERT_URL", default="https://mdmcert.download")
+MDMCERT_API_KEY = env.str("MDMCERT_API_KEY", default="")
+MDMCERT_CA_FILE = env.str("MDMCERT_CA_FILE", default="")
 DEP_URL = env.str("DEP_URL", default="https://mdmenrollment.apple.com")
+DEP_CA_FILE = env.str("DEP_CA_FILE", default="")
+# Who vouches for devices that come through Automated Device Enrollment; nothing: Apple, whose certificate comes with Pomona.
+APPLE_DEVICE_CA_FILE = env.str("APPLE_DEVICE_CA_FILE", default="")
+# A device that waits in Setup Assistant for what it should have is let go on after so long.
+AWAIT_CONFIGURATION_SECONDS = env.int("AWAIT_CONFIGURATION_SECONDS", default=15 * 60)
 VPP_URL = env.str("VPP_URL", default="https://vpp.itunes.apple.com")
+VPP_CA_FILE = env.str("VPP_CA_FILE", default="")
 APP_STORE_URL = env.str("APP_STORE_URL", default="https://itunes.apple.com")
+APP_STORE_CA_FILE = env.str("APP_STORE_CA_FILE", default="")
 WEBHOOK_ALLOW_PRIVATE = env.bool("WEBHOOK_ALLOW_PRIVATE", default=False)
 
 # --- Applications ----------------------------------------------------------------------------------------------------
@@ -98,6 +109,7 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "mdm.accounts.middleware.CurrentAccount",
+    "mdm.admin_uploads.AdminBodySize",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -193,10 +205,20 @@ CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
 
+# How fast the devices of one bulk operation are woken: what they then fetch is what the servers have to bear. 0: at once.
+BULK_PUSHES_PER_SECOND = env.int("BULK_PUSHES_PER_SECOND", default=100)
+# Devices whose inventory is older are asked for it anew, so that what they have lost comes back. 0: only when told to.
+INVENTORY_HOURS = env.int("INVENTORY_HOURS", default=24)
+
 # --- Files -----------------------------------------------------------------------------------------------------------
 # `s3://BUCKET/PREFIX` (credentials from the usual AWS variables) or nothing for the data directory.
 STORAGE_URL = env.str("STORAGE_URL", default="")
 MEDIA_ROOT = DATA_DIR / "files"
+APP_MAX_BYTES = env.int("APP_MAX_BYTES", default=8 * 1024**3)
+APP_URL_LIFETIME_SECONDS = env.int("APP_URL_LIFETIME_SECONDS", default=24 * 3600)
+# Beside the files, so that a large upload is moved there and not copied.
+FILE_UPLOAD_TEMP_DIR = DATA_DIR / "uploads"
+FILE_UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
 STATIC_URL = "/static/"
 STATIC_ROOT = DATA_DIR / "static"
 STATICFILES_DIRS = [ROOT / "static"]
@@ -216,6 +238,8 @@ if STORAGE_URL:
             "endpoint_url": env.str("STORAGE_ENDPOINT_URL", default=None),
             "default_acl": None,
             "querystring_auth": True,
+            # boto3's own choice for addresses is the older one in some regions; Amazon's newer buckets refuse that.
+            "signature_version": "s3v4",
         },
     }
 
@@ -231,21 +255,30 @@ USE_I18N = False
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["api.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["api.permissions.ApiKeyAccess"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["api.rendering.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": [],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "api.errors.exception_handler",
     "UNAUTHENTICATED_USER": None,
 }
-# Writes of one API key; 0 is no limit.
+# Writes and reads of one API key; 0 is no limit.
 API_RATE_PER_MINUTE = env.int("API_RATE_PER_MINUTE", default=6000)
+API_READ_RATE_PER_MINUTE = env.int("API_READ_RATE_PER_MINUTE", default=0)
 SPECTACULAR_SETTINGS = {
     "TITLE": "Pomona API",
     "VERSION": "1",
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
     "SERVE_PERMISSIONS": [],
     "SERVE_INCLUDE_SCHEMA": False,
+    # Sets of choices that stand under several names of parameters. Here, because what is read first is kept: the check
+    # of a deployment makes the schema too, without what `api/openapi.py` adds to these settings.
+    "ENUM_NAME_OVERRIDES": {
+        "GroupTypeEnum": "devices.models.GroupType",
+        "ItemStateEnum": "devices.models.ItemState",
+        "OperationStateEnum": "devices.models.OperationState",
+    },
 }
 
 # --- Logging ---------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ urlpatterns = [
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
     path("admin/", admin.site.urls),
     path("e/", include("enrollment.urls")),
+    path("apps/", include("apps_catalog.urls")),
     path("", include("api.urls")),
     path("healthz", health.healthz),
     path("readyz", health.readyz),

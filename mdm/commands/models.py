@@ -1,4 +1,6 @@
 import uuid
+from collections.abc import Mapping
+from typing import Any
 
 from django.db import models
 from django.db.models import Q
@@ -7,6 +9,7 @@ from mdm.accounts.scoping import AccountScoped
 from mdm.channels.models import Channel
 from mdm.commands.states import WAITING, ApplyState, State
 from mdm.common.fields import EncryptedBinaryField, EncryptedJSONField, SecretHolder
+from mdm.protocol import plist
 
 
 def new_command_uuid() -> str:
@@ -65,6 +68,11 @@ class Command(AccountScoped, SecretHolder):
 
     def __str__(self) -> str:
         return f"{self.request_type} {self.command_uuid[:8]}"
+
+    @property
+    def asked(self) -> Mapping[str, Any]:
+        """What it asks, Apple's keys without the secret ones; an operator's own plist is read for it."""
+        return plist.loads(self.raw_plist) if self.raw_plist else self.parameters
 
     @property
     def is_waiting(self) -> bool:

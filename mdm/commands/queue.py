@@ -5,7 +5,8 @@ one UPDATE of the channel when its last-seen time is old. The SQL is written by 
 that; `tests/mdm/endpoints/test_connect_statements.py` counts it.
 
 Rules: the oldest command without a final answer is handed out, again and again until it has one. After NotNow the others
-are offered, and the postponed one comes back when the device says Idle. Whatever happened between the SELECT and the
+are offered, and the postponed one comes back when the device says Idle. What lets a device in Setup Assistant go on overtakes
+all others: one that a device never answers must not keep its person waiting. Whatever happened between the SELECT and the
 UPDATE (an operator cancelled, the device connected twice) shows in the number of rows changed; then it is read again.
 """
 
@@ -34,12 +35,19 @@ SELECT ch.id, ch.account_id, ch.device_id, ch.device_key, ch.state, ch.last_seen
        n.id, n.state, n.command_uuid, n.request_type, n.parameters, n.secrets, n.raw_plist, n.secret_id
 FROM mdm_channels_channel ch
 LEFT JOIN mdm_commands_command a ON a.channel_id = ch.id AND a.command_uuid = %s
-LEFT JOIN mdm_commands_command n ON n.id = (
+LEFT JOIN mdm_commands_command n ON n.id = COALESCE(
+  CASE WHEN ch.awaiting_configuration THEN (
+    SELECT MIN(r.id) FROM mdm_commands_command r
+    WHERE r.channel_id = ch.id AND r.state IN ('queued', 'sent') AND r.command_uuid <> %s
+      AND r.request_type IN ('DeviceConfigured', 'UserConfigured')
+      AND (r.not_now_at IS NULL OR %s)
+      AND (r.state = 'sent' OR r.expires_at IS NULL OR r.expires_at > %s)) END,
+  (
     SELECT c.id FROM mdm_commands_command c
     WHERE c.channel_id = ch.id AND c.state IN ('queued', 'sent') AND c.command_uuid <> %s
       AND (c.not_now_at IS NULL OR %s)
       AND (c.state = 'sent' OR c.expires_at IS NULL OR c.expires_at > %s)
-    ORDER BY c.id LIMIT 1)
+    ORDER BY c.id LIMIT 1))
 WHERE ch.fingerprint = %s AND ch.user_key = %s
 """
 
@@ -183,8 +191,8 @@ _NEXT_FIELDS = [
 
 
 def _look(cursor: CursorWrapper, fingerprint: str, report: Report, at: object) -> _Found:
-    values = [report.command_uuid, report.command_uuid, report.is_idle, at, fingerprint, report.key.user_id]
-    cursor.execute(_SELECT, values)
+    which = [report.command_uuid, report.is_idle, at]
+    cursor.execute(_SELECT, [report.command_uuid, *which, *which, fingerprint, report.key.user_id])
     row = cursor.fetchone()
     if row is None:
         raise UnknownChannel("no channel is bound to this certificate")

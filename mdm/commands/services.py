@@ -1,11 +1,12 @@
 """Queueing commands and taking them back. A queued command is a row; the push only wakes the device."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from mdm.accounts.actors import SYSTEM, Actor
@@ -13,6 +14,8 @@ from mdm.channels.models import Channel
 from mdm.channels.services import request_push
 from mdm.commands.models import Command
 from mdm.commands.states import State
+from mdm.common.batches import batches
+from mdm.common.many_rows import insert_many
 from mdm.common.rows import insert
 from mdm.events.services import build, emit, emit_many
 from mdm.protocol.command import read_raw
@@ -93,7 +96,6 @@ def enqueue_many(
     requests: Iterable[Request | Prepared],
     *,
     actor: Actor = SYSTEM,
-    expires_at: datetime | None = None,
     is_logged: bool = True,
     are_due: bool = False,
 ) -> int:
@@ -103,7 +105,7 @@ def enqueue_many(
     own line says it all. are_due: the caller has marked the channels to be pushed already.
     """
     prepared = [request if isinstance(request, Prepared) else prepare(request) for request in requests]
-    rows = [_row(channel, one, actor, None, expires_at) for channel in channels for one in prepared]
+    rows = [_row(channel, one, actor, None, None) for channel in channels for one in prepared]
     with transaction.atomic(savepoint=False):
         if 0 < len(rows) <= FEW:
             insert(*rows)
@@ -116,6 +118,35 @@ def enqueue_many(
             request_push([channel.pk for channel in channels])
         transaction.on_commit(wake_soon)
     return len(rows)
+
+
+def recipe(request_type: str, name: str, **parameters: Any) -> Prepared:
+    """A command that is completed when it is delivered, by the function of that name in `mdm/endpoints/renderers.py`."""
+    return Prepared(request_type, {"Recipe": name, **parameters}, {})
+
+
+def enqueue_each(
+    orders: Sequence[tuple[Channel, Prepared]], *, actor: Actor = SYSTEM, is_logged: bool = True, wakes: bool = True
+) -> list[Command]:
+    """Queue one command for each (channel, request), in few statements; the channels come with their devices.
+
+    Returns the rows in the order of the orders, without their primary keys; nothing is written or pushed for an empty list.
+    is_logged: off where the caller's own line says it all. wakes: off where the caller pushes in a time of its own.
+    """
+    if not orders:
+        return []
+    commands = [_row(channel, request, actor, None, None) for channel, request in orders]
+    with transaction.atomic(savepoint=False):
+        insert_many(commands)
+        if is_logged:
+            emit_many(
+                _queued_event(command, channel.device, actor)
+                for command, (channel, _) in zip(commands, orders, strict=True)
+            )
+        if wakes:
+            request_push(list({channel.pk for channel, _ in orders}))
+            transaction.on_commit(wake_soon)
+    return commands
 
 
 def cancel(command: Command, *, actor: Actor = SYSTEM) -> bool:
@@ -134,6 +165,45 @@ def cancel(command: Command, *, actor: Actor = SYSTEM) -> bool:
                 command_uuid=command.command_uuid,
             )
     return bool(done)
+
+
+def withdraw(
+    command_uuids: Collection[str], channels: Iterable[Channel], *, actor: Actor = SYSTEM, is_logged: bool = True
+) -> set[str]:
+    """Cancel those of the commands that no device has received; returns their UUIDs. Call in a transaction.
+
+    is_logged: off where the caller's own line says it all.
+
+    One that is locked is being handed out at this moment: waiting for it, while the caller holds the device and perhaps the
+    channel that the device's connect writes to next, could be waiting for each other.
+    """
+    queued = Command.objects.filter(channel__in=list(channels), state=State.QUEUED)
+    done: set[str] = set()
+    for some in batches(list(command_uuids)):
+        done |= _withdraw(queued.filter(command_uuid__in=some), actor, is_logged=is_logged)
+    return done
+
+
+def _withdraw(queued: QuerySet[Command], actor: Actor, *, is_logged: bool) -> set[str]:
+    commands = list(
+        queued.select_for_update(of=("self",), skip_locked=True)
+        .select_related("channel__device")
+        .defer("result", "raw_plist", "secrets")
+    )
+    now = timezone.now()
+    Command.objects.filter(pk__in=[command.pk for command in commands]).update(state=State.CANCELLED, finished_at=now)
+    if is_logged:
+        emit_many(
+            build(
+                "command.cancelled",
+                account_id=command.account_id,
+                actor=actor,
+                device=command.channel.device,
+                metadata={"request_type": command.request_type, "command_uuid": command.command_uuid},
+            )
+            for command in commands
+        )
+    return {command.command_uuid for command in commands}
 
 
 def clear(channel: Channel, *, actor: Actor = SYSTEM, also_sent: bool = False, why: str = "") -> int:
@@ -177,7 +247,7 @@ def _store(channel: Channel, command: Command, actor: Actor) -> Command:
             transaction.on_commit(wake_soon)
     except IntegrityError as error:
         if Command.objects.filter(channel=channel, command_uuid=command.command_uuid).exists():
-            raise CommandExists(f"this device has a command with the UUID {command.command_uuid} already") from error
+            raise CommandExists(f"This device has a command with the UUID {command.command_uuid} already") from error
         raise
     return command
 

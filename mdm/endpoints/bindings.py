@@ -5,8 +5,8 @@ from typing import NoReturn
 from django.db import transaction
 
 from enrollment.models import Enrollment, IdentityCertificate
+from enrollment.services.admission import Caller
 from enrollment.services.ca import identify_certificate
-from enrollment.services.lifecycle import Caller
 from mdm.accounts.actors import DEVICE
 from mdm.channels.models import Channel, ChannelState
 from mdm.channels.services import bind_identity

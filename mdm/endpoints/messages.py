@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.http import HttpResponse
 
-from enrollment.services import lifecycle
+from enrollment.services import leaving, lifecycle
+from enrollment.services.admission import Refused
 from mdm.accounts.actors import DEVICE
 from mdm.channels.models import GONE, Channel
 from mdm.endpoints import declarative, replies
@@ -46,7 +47,7 @@ def authenticate(call: Call, message: Authenticate) -> HttpResponse:
     caller = caller_of(call.signer, call.token)
     try:
         lifecycle.authenticated(caller, message, ip=call.ip)
-    except lifecycle.Refused as refusal:
+    except Refused as refusal:
         raise Forbidden(f"Enrollment refused: {refusal}.") from refusal
     return replies.empty()
 
@@ -61,7 +62,7 @@ def token_update(call: Call, message: TokenUpdate) -> HttpResponse:
     channel = _must_be_live(channel)
     try:
         lifecycle.token_updated(channel, message, ip=call.ip)
-    except lifecycle.Refused as refusal:
+    except Refused as refusal:
         raise Forbidden(f"Enrollment refused: {refusal}.") from refusal
     return replies.empty()
 
@@ -71,7 +72,7 @@ def check_out(call: Call, message: CheckOut) -> HttpResponse:
     channel = find_channel(call.signer, message.key)
     if channel is None:
         raise Forbidden("The certificate is not bound to this device.")
-    lifecycle.checked_out(channel, message)
+    leaving.checked_out(channel, message)
     return replies.empty()
 
 

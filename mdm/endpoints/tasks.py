@@ -7,10 +7,13 @@ from django.db import transaction
 
 from devices.models import Device
 from devices.results.facts import jsonable
+from enrollment.tasks import release_waiting_devices
 from mdm.accounts.actors import DEVICE
 from mdm.commands import answers
 from mdm.commands.models import Command
 from mdm.commands.states import State
+from mdm.common.nudge import nudge
+from mdm.endpoints.refusals import refuse, why_refused
 from mdm.endpoints.results import RESULTS
 from mdm.events.models import Event, Level
 from mdm.events.services import build, emit_many
@@ -44,16 +47,19 @@ def apply_batch() -> int:
                 if answers.mark_failed(command, f"{type(error).__name__}: {error}"):
                     events.append(_unreadable(device, command))
         emit_many(events)
+    if any(command.channel.awaiting_configuration for command in commands):
+        nudge(release_waiting_devices)
     return len(commands)
 
 
 def _lock_devices(commands: list[Command]) -> dict[int, Device]:
     """The devices of a batch, one object each: an answer builds on what the one before it stored.
 
-    Locked in the order of their keys, so that workers with answers of the same devices wait and do not deadlock.
+    Locked in the order of their keys, so that workers with answers of the same devices wait and do not deadlock. no_key: a
+    message of a device that holds its channel and only writes a line about the device need not wait for us.
     """
     ids = {command.channel.device_id for command in commands}
-    locked = Device.objects.filter(pk__in=ids).order_by("pk").select_for_update()
+    locked = Device.objects.filter(pk__in=ids).order_by("pk").select_for_update(no_key=True)
     return {device.pk: device for device in locked}
 
 
@@ -61,6 +67,8 @@ def _apply(device: Device, command: Command) -> None:
     answer = report.answer(command.result)
     if command.state == State.FAILED:
         command.error_chain = jsonable(report.error_chain(answer))
+        with transaction.atomic():
+            refuse(device, command, why_refused(command))
     elif functions := RESULTS.get(command.request_type):
         with transaction.atomic():
             for function in functions:

@@ -19,6 +19,12 @@ register.simple_tag(count_of, name="count_of")
 
 
 @register.filter
+def thousands(number: int) -> str:
+    """ "1,200"."""
+    return f"{number:,}"
+
+
+@register.filter
 def state_badge(row: Any) -> SafeString:
     """The state of a device, command or channel in its own word and colour."""
     return admin_html.badge(row.get_state_display(), row.state)
