@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from unfold.decorators import display
 
 from devices.admin.device_list import FILTERS, model_words, with_last_seen
-from devices.admin.device_page import tabs_of, waiting_mark
+from devices.admin.device_page import Tab, tabs_of, waiting_mark
 from devices.admin.send_command import SendCommandPages
 from devices.models import Device, DeviceGroup
 from devices.services.actions import refresh
@@ -30,6 +30,9 @@ HEAVY = ("information", "security")
 
 class EditForm(PageForm):
     name = forms.CharField(max_length=255, help_text="What you call it here. The device's own name stays as it is.")
+    email = forms.EmailField(
+        label="E-mail", required=False, help_text="Of whoever uses it: {{email}} in profiles and configurations."
+    )
     group = forms.ModelChoiceField(DeviceGroup.objects.none(), label="Device group", empty_label=None)
 
 
@@ -130,7 +133,7 @@ class DeviceAdmin(SendCommandPages, ReadOnlyAdmin):
 
     # --- one device ---------------------------------------------------------------------------------------------------
     def detail(self, request: HttpRequest, obj: Device) -> HttpResponse:
-        tabs = tabs_of(obj)
+        tabs = self.tabs(obj)
         tab = next((one for one in tabs if one.key == request.GET.get("tab")), tabs[0])
         return self.page(
             request,
@@ -146,18 +149,22 @@ class DeviceAdmin(SendCommandPages, ReadOnlyAdmin):
             **tab.context(obj),
         )
 
+    def tabs(self, device: Device) -> list[Tab]:
+        """A higher package may add some; the first one is shown when none is asked for."""
+        return tabs_of(device)
+
     def more_context(self, request: HttpRequest, device: Device) -> dict[str, Any]:
         """What a higher package has to say on the page."""
         return {}
 
     def edit(self, request: HttpRequest, device: Device) -> HttpResponse:
         back = self.url("change", device.pk)
-        first = {"name": device.name, "group": device.group_id}
+        first = {"name": device.name, "email": device.email, "group": device.group_id}
         form = EditForm(posted(request), initial=first, account=request.get_account())
         if request.method == "POST" and form.is_valid():
             actor = actor_of(request)
             with transaction.atomic():
-                update_device(device, name=form.cleaned_data["name"], actor=actor)
+                update_device(device, name=form.cleaned_data["name"], email=form.cleaned_data["email"], actor=actor)
                 move_devices([device], form.cleaned_data["group"], actor)
             return self.done(request, "Saved.", back)
         return self.form_page(request, form, title=f"Edit {device}", button="Save", back=back)

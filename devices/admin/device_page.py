@@ -103,7 +103,13 @@ def waiting_mark(device: Device) -> dict[str, Any]:
         sent=Count("pk", filter=Q(state=State.SENT)),
         total=Count("pk"),
     )
-    moments = (device.information_at, device.security_at, device.state)
+    channel = device.device_channel
+    moments = (
+        device.information_at,
+        device.security_at,
+        device.state,
+        bool(channel and channel.awaiting_configuration),
+    )
     mark = "/".join(str(part) for part in (*counted.values(), *moments))
     return {"mark": mark, "is_over": not counted["waiting"], "waiting": counted["waiting"]}
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from unfold.decorators import display
 
-from devices.models import DeviceGroup
+from devices.models import AssignmentGroup, DeviceGroup, Profile
 from devices.services.errors import DeviceError
 from devices.services.groups import create_group, delete_group, rename_group
 from mdm.accounts.admin_base import AccountAdmin, Page, actor_of
@@ -32,6 +32,7 @@ class DeviceGroupAdmin(AccountAdmin):
     ordering = ("-is_default", "name", "pk")
     pages = (Page("<int:pk>/remove/", "remove", Action.MANAGE_DEVICES),)
     change_form_outer_before_template = "admin/devices/group_links.html"
+    change_form_outer_after_template = "admin/assignment_groups/of_device_group.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         present = Count("devices", filter=Q(devices__removed_at=None))
@@ -79,5 +80,12 @@ class DeviceGroupAdmin(AccountAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        may_manage = self.may(request, Action.MANAGE_DEVICES)
-        return super().change_view(request, object_id, form_url, {"may_manage": may_manage, **(extra_context or {})})
+        group = self.get_object(request, object_id)
+        joined = AssignmentGroup.objects.filter(members__device_group=group)
+        profiles = Profile.objects.for_account(group.account_id).filter(assignments__device_group=group)
+        context = {
+            "may_manage": self.may(request, Action.MANAGE_DEVICES),
+            "assignment_groups": joined.order_by("name", "pk"),
+            "profiles": profiles.order_by("name", "pk"),
+        }
+        return super().change_view(request, object_id, form_url, {**context, **(extra_context or {})})

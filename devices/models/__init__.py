@@ -1,15 +1,47 @@
-"""What we manage: devices, their groups, and what they told us."""
+"""What we manage: devices, their groups, what they told us, and what they should have."""
 
-from devices.models.device import Device, DeviceState
+from devices.models.assignment import AssignmentGroup, AssignmentMember, GroupType, InstallType
+from devices.models.attribute import AttributeValue, CustomAttribute
+from devices.models.device import Device, DeviceState, Platform
+from devices.models.due import BulkOperation, DueDevice, OperationKind, OperationState
 from devices.models.group import DeviceGroup
 from devices.models.inventory import DeviceUser, InstalledApp, InstalledCertificate, InstalledProfile
+from devices.models.items import Followed, ItemState
+from devices.models.profile import Profile, ProfileAssignment, ProfileInstall, ProfileKind, ProfileVersion
+from devices.models.script import RunState, Script, ScriptAgent, ScriptJob, ScriptRun
+from devices.models.security import DeviceSecrets, EscrowKey
 
 __all__ = [
+    "AssignmentGroup",
+    "AssignmentMember",
+    "AttributeValue",
+    "BulkOperation",
+    "CustomAttribute",
     "Device",
     "DeviceGroup",
+    "DeviceSecrets",
     "DeviceState",
     "DeviceUser",
+    "DueDevice",
+    "EscrowKey",
+    "Followed",
+    "GroupType",
+    "InstallType",
     "InstalledApp",
     "InstalledCertificate",
     "InstalledProfile",
+    "ItemState",
+    "OperationKind",
+    "OperationState",
+    "Platform",
+    "Profile",
+    "ProfileAssignment",
+    "ProfileInstall",
+    "ProfileKind",
+    "ProfileVersion",
+    "RunState",
+    "Script",
+    "ScriptAgent",
+    "ScriptJob",
+    "ScriptRun",
 ]

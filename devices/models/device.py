@@ -1,3 +1,4 @@
+import re
 import uuid
 from typing import Self
 
@@ -7,6 +8,9 @@ from django.db.models import Q
 from devices.models.group import DeviceGroup
 from mdm.accounts.scoping import AccountQuerySet, AccountScoped
 from mdm.channels.models import Channel
+
+# As devices group it: 35 445506 652132 5.
+_IMEI = re.compile(r"([0-9]{2})([0-9]{6})([0-9]{6})([0-9])")
 
 
 class DeviceState(models.TextChoices):
@@ -31,9 +35,18 @@ class DeviceQuerySet(AccountQuerySet):
         """Devices that an operator sees: those removed from the account are kept only to tell them so."""
         return super().for_account(account).filter(removed_at=None)
 
+    def without_facts(self) -> Self:
+        """For lists: without the long JSON columns, which each row asks for by itself should they be needed after all."""
+        return self.defer("information", "security", "location")
+
     def search(self, text: str) -> Self:
-        """Name, UDID, serial number, IMEI, MAC address or phone number contains text, whatever its case."""
+        """Name, UDID, serial number, IMEI, MAC address or phone number contains text, whatever its case.
+
+        An IMEI may be written without the spaces that devices put into theirs.
+        """
         condition = Q()
+        if imei := _IMEI.fullmatch(text):
+            condition = Q(imei=" ".join(imei.groups()))
         for field in Device.SEARCHED:
             condition |= Q(**{f"{field}__icontains": text})
         return self.filter(condition)
@@ -77,6 +90,7 @@ class Device(AccountScoped):
     bluetooth_mac = models.CharField("Bluetooth address", max_length=32, blank=True)
     ethernet_mac = models.CharField("Ethernet addresses", max_length=200, blank=True)
     phone_number = models.CharField(max_length=64, blank=True)
+    email = models.EmailField("e-mail", blank=True, help_text="Of whoever uses it; profiles may name it.")
     is_supervised = models.BooleanField("supervised", null=True)
     is_user_enrollment = models.BooleanField("user enrollment", default=False)
     is_dep_enrollment = models.BooleanField("automated enrollment", null=True)
@@ -86,7 +100,9 @@ class Device(AccountScoped):
     security = models.JSONField(default=dict)
     information_at = models.DateTimeField("inventory of", null=True)
     security_at = models.DateTimeField(null=True)
-
+    inventory_asked_at = models.DateTimeField(null=True, editable=False, help_text="By the schedule.")
+    # The last answer to DeviceLocation: latitude, longitude, accuracy (metres) and at (ISO 8601), all texts.
+    location = models.JSONField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     enrolled_at = models.DateTimeField(null=True)
     unenrolled_at = models.DateTimeField(null=True)

@@ -5,9 +5,11 @@ from typing import Any
 
 from django.utils import timezone
 
-from devices.models import Device
+from devices.models import Device, ItemState, ProfileInstall
 from devices.results.facts import MAX_ITEMS, boolean, dictionaries, dictionary, jsonable, text
+from devices.services.due import mark_due
 from devices.services.platforms import platform_of
+from devices.services.variables import COLUMNS
 from mdm.commands.models import Command
 
 # Column and the key it is read from. A key that the device left out leaves its column as it was.
@@ -36,6 +38,7 @@ def apply(device: Device, answer: Mapping[str, Any], command: Command) -> None:
     if command.channel.is_user_channel:
         return
     facts = dictionary(answer, "QueryResponses")
+    before, os_version = _deciding(device), device.os_version
     # Nobody named it yet: its serial number stood in until the device told its own name.
     is_unnamed = device.name in ("", device.serial_number)
     for column, key in TEXT_COLUMNS.items():
@@ -64,6 +67,17 @@ def apply(device: Device, answer: Mapping[str, Any], command: Command) -> None:
             "information_at",
         ]
     )
+    if os_version and device.os_version != os_version:
+        # Version 0 is never the newest: the reconciler sends each of them anew.
+        again = ProfileInstall.objects.filter(device=device, profile__reinstall_after_os_update=True)
+        again.filter(state=ItemState.INSTALLED).update(version=0)
+    if _deciding(device) != before:
+        mark_due(Device.objects.filter(pk=device.pk))
+
+
+def _deciding(device: Device) -> list[str]:
+    """What it should have depends on these: what is for its platform and system, and what stands in its profiles."""
+    return [device.platform, *(getattr(device, column) for column in COLUMNS)]
 
 
 def _set_text(device: Device, column: str, facts: Mapping[str, Any], key: str) -> None:

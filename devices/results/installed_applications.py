@@ -1,6 +1,6 @@
 """InstalledApplicationList and ManagedApplicationList. Source: Apple, the commands of those names."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.utils import timezone
@@ -15,7 +15,16 @@ OWN_COLUMNS = {"Identifier", "Name", "Version", "ShortVersion", "BundleSize", "D
 FIELDS = ["short_version", "bundle_size", "dynamic_size", "is_managed", "details", "last_seen_at"]
 
 
-MANAGED = ("Managed", "ManagedButUninstalled", "Installing")
+MANAGED = (
+    "Managed",
+    "ManagedButUninstalled",
+    "Installing",
+    "Updating",
+    "PromptingForUpdate",
+    "PromptingForUpdateLogin",
+    "ValidatingUpdate",
+    "UpdateRejected",
+)
 
 
 def apply(device: Device, answer: Mapping[str, Any], command: Command) -> None:
@@ -32,14 +41,33 @@ def apply(device: Device, answer: Mapping[str, Any], command: Command) -> None:
     ]
     present = list(InstalledApp.objects.filter(device=device))
     if _asked_for_part(command):
-        names = {_key(row) for row in reported}
-        present = [row for row in present if _key(row) in names]
+        concerned = _concerned(command, reported)
+        present = [row for row in present if concerned(row)]
     managed = {row.identifier for row in present if row.is_managed}
     if _asked_for_managed(command):
         managed |= {row.identifier for row in reported}
     for row in reported:
         row.is_managed = row.is_managed or row.identifier in managed
     replace_rows(present, reported, key=_key, fields=FIELDS)
+
+
+def _concerned(command: Command, reported: Sequence[InstalledApp]) -> Callable[[InstalledApp], bool]:
+    """Which stored rows a list of some apps replaces: these apps in whatever version they were."""
+    keys, named = {_key(row) for row in reported}, {row.identifier for row in reported}
+    if _asked_for_managed(command):
+        # A copy that is not managed may stand beside it, and is not in this list.
+        return lambda row: _key(row) in keys or (row.is_managed and row.identifier in named)
+    named.update(_asked_for(command))
+    return lambda row: row.identifier in named
+
+
+def removed(device: Device, answer: Mapping[str, Any], command: Command) -> None:
+    """RemoveApplication: the app is gone, whoever sent the command. A Mac may have other copies, which stay."""
+    identifier = command.asked.get("Identifier")
+    if command.channel.is_user_channel or not identifier or not isinstance(identifier, str):
+        return
+    rows = InstalledApp.objects.filter(device=device, identifier=identifier)
+    (rows.filter(is_managed=True) if device.is_mac else rows).delete()
 
 
 def apply_managed(device: Device, answer: Mapping[str, Any], command: Command) -> None:
@@ -54,7 +82,7 @@ def apply_managed(device: Device, answer: Mapping[str, Any], command: Command) -
     }
     apps = InstalledApp.objects.filter(device=device)
     apps.filter(identifier__in=managed).update(is_managed=True)
-    if not command.parameters.get("Identifiers"):
+    if not _asked_for(command):
         apps.exclude(identifier__in=managed).update(is_managed=False)
 
 
@@ -79,8 +107,14 @@ def _key(row: InstalledApp) -> tuple[str, str, str]:
 
 
 def _asked_for_part(command: Command) -> bool:
-    return bool(command.parameters.get("Identifiers")) or _asked_for_managed(command)
+    return bool(_asked_for(command)) or _asked_for_managed(command)
+
+
+def _asked_for(command: Command) -> list[str]:
+    """Identifiers that it was limited to; nobody has checked those of an operator's own plist."""
+    given = command.asked.get("Identifiers")
+    return [one for one in given if isinstance(one, str)] if isinstance(given, list) else []
 
 
 def _asked_for_managed(command: Command) -> bool:
-    return command.parameters.get("ManagedAppsOnly") is True
+    return command.asked.get("ManagedAppsOnly") is True

@@ -23,7 +23,7 @@ def apply(device: Device, answer: Mapping[str, Any], command: Command) -> None:
     user_key = command.channel.user_key
     present = list(InstalledProfile.objects.filter(device=device, user_key=user_key))
     reported = [_row(device, user_key, item) for item in dictionaries(answer, "ProfileList")]
-    if command.parameters.get("ManagedOnly") is True:
+    if command.asked.get("ManagedOnly") is True:
         named = {row.identifier for row in reported}
         present = [row for row in present if row.is_managed or row.identifier in named]
     replace_rows(present, [row for row in reported if row.identifier], key=lambda row: row.identifier, fields=FIELDS)

@@ -1,4 +1,4 @@
-"""What an operator can have a device do. Each checks that it makes sense there and queues the right commands."""
+"""Asking a device for its inventory. What else it can be told to do stands beside this, in modules by subject."""
 
 from functools import lru_cache
 

@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 
 from django.db import transaction
+from django.db.models import ProtectedError
 
-from devices.models import Device, DeviceGroup
+from devices.models import AssignmentMember, Device, DeviceGroup
+from devices.services.clones import copy_wishes, free_name
+from devices.services.due import mark_due
 from devices.services.errors import NotPossible
 from mdm.accounts.actors import Actor
 from mdm.accounts.models import Account
-from mdm.common.batches import batches
+from mdm.common.batches import SIZE, batches
 from mdm.events.services import build, emit, emit_many
 
 DEFAULT_NAME = "Default"
@@ -28,22 +31,63 @@ def create_group(account: Account, name: str, actor: Actor) -> DeviceGroup:
 
 
 def rename_group(group: DeviceGroup, name: str, actor: Actor) -> DeviceGroup:
+    """Its devices are marked as due: its name may stand in their profiles."""
     with transaction.atomic():
+        # The stored name: a form has written the new one into the object already.
+        if DeviceGroup.objects.filter(pk=group.pk).exclude(name=name).exists():
+            mark_due(group.devices.all(), why=f"Rename a device group to {name}", actor=actor)
         group.name = name
         group.save(update_fields=["name"])
         emit("device_group.updated", account_id=group.account_id, actor=actor, device_group_id=group.pk, name=name)
     return group
 
 
+def clone_group(group: DeviceGroup, actor: Actor) -> DeviceGroup:
+    """The same profiles, attribute values and assignment groups; no devices, and no enrollment links."""
+    with transaction.atomic():
+        name = free_name(DeviceGroup.objects.filter(account_id=group.account_id), group.name)
+        copy = DeviceGroup.objects.create(account_id=group.account_id, name=name)
+        copy_wishes(group, copy)
+        memberships = AssignmentMember.objects.filter(device_group=group).order_by("pk")
+        AssignmentMember.objects.bulk_create(
+            AssignmentMember(account_id=copy.account_id, group_id=pk, device_group=copy)
+            for pk in memberships.values_list("group_id", flat=True)
+        )
+        emit(
+            "device_group.created",
+            account_id=copy.account_id,
+            actor=actor,
+            device_group_id=copy.pk,
+            name=name,
+            copy_of=group.pk,
+        )
+    return copy
+
+
 def delete_group(group: DeviceGroup, actor: Actor) -> None:
-    """Its devices move to the default group first. Raises NotPossible for the default group itself."""
+    """Its devices move to the default group first, with the links that they are awaited by; the group's own links end.
+
+    Raises NotPossible for the default group itself, and for one that something refers to which needs a group.
+    """
     if group.is_default:
         raise NotPossible("The default device group cannot be deleted: every device needs a group.")
+    try:
+        _delete_group(group, actor)
+    except ProtectedError as error:
+        # Of packages above this one: what stands in the way says itself what it is.
+        names = sorted({str(row._meta.verbose_name) for row in error.protected_objects})
+        raise NotPossible(
+            f"This device group cannot be deleted: it is named by {', '.join(names)}. Choose another group there first."
+        ) from error
+
+
+def _delete_group(group: DeviceGroup, actor: Actor) -> None:
     with transaction.atomic():
         target = default_group(group.account)
-        visible = list(group.devices.filter(removed_at=None))
+        visible = list(group.devices.filter(removed_at=None).without_facts())
         move_devices(visible, target, actor)
         Device.objects.filter(group=group).update(group=target)
+        group.enrollments.filter(device__isnull=False).update(device_group=target)
         emit(
             "device_group.removed",
             account_id=group.account_id,
@@ -55,13 +99,23 @@ def delete_group(group: DeviceGroup, actor: Actor) -> None:
 
 
 def move_devices(devices: Sequence[Device], group: DeviceGroup, actor: Actor) -> int:
-    """Returns how many changed their group; those that are in it already are left alone."""
+    """Returns how many changed their group; those that are in it already are left alone.
+
+    The new group may bring other profiles, apps and attribute values, so they are marked as due.
+    """
     moving = [device for device in devices if device.group_id != group.pk]
+    why = f"Move devices to {group.name}"
     if not moving:
         return 0
     with transaction.atomic():
-        for some in batches([device.pk for device in moving]):
-            Device.objects.filter(pk__in=some).update(group=group)
+        for some in batches(sorted(device.pk for device in moving)):
+            # Locked in the order of their keys, as everybody locks devices: an UPDATE takes them as they lie on the disk.
+            in_order = Device.objects.filter(pk__in=some).order_by("pk").select_for_update(no_key=True).values("pk")
+            Device.objects.filter(pk__in=in_order).update(group=group)
+        members = Device.objects.filter(group=group)
+        if len(moving) <= SIZE:  # of more, a statement cannot name them: then all of the group are looked at
+            members = members.filter(pk__in=[one.pk for one in moving])
+        mark_due(members, why=why, actor=actor)
         emit_many(
             build(
                 "device.changed_group",

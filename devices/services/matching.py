@@ -34,19 +34,21 @@ def make_device(account: Account, message: Authenticate, group_id: int) -> Devic
 
 
 def take_facts(device: Device, message: Authenticate) -> None:
-    """Store what the message says about the device; what it leaves out stays as it was."""
-    for column in COLUMNS:
-        value = clean_text(getattr(message, column), Device._meta.get_field(column).max_length)
-        if value:
-            setattr(device, column, value)
-    if message.key.is_user_enrollment:
-        device.enrollment_id = message.key.device_id
-    else:
-        device.udid = message.key.device_id
-    device.is_user_enrollment = message.key.is_user_enrollment
-    device.platform = platform_of(device.product_name, device.model_name) or device.platform
-    device.name = device.name or device.device_name or device.serial_number
+    """Store what the message says about the device. Nothing else: others may be changing the row at this moment."""
+    facts = {
+        column: value
+        for column in COLUMNS
+        if (value := clean_text(getattr(message, column), Device._meta.get_field(column).max_length))
+    }
+    facts["enrollment_id" if message.key.is_user_enrollment else "udid"] = message.key.device_id
+    facts["is_user_enrollment"] = message.key.is_user_enrollment
+    for column, value in facts.items():
+        setattr(device, column, value)
+    if platform := platform_of(device.product_name, device.model_name):
+        device.platform = facts["platform"] = platform
+    if not device.name:
+        device.name = facts["name"] = device.device_name or device.serial_number
     if device.pk:
-        device.save()
+        device.save(update_fields=facts)
     else:
         rows.insert(device)

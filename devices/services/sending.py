@@ -1,5 +1,6 @@
 """Sending a command to a device: does it make sense there, then into the queue of the right channel."""
 
+from dataclasses import replace
 from datetime import datetime
 
 from devices.models import Device
@@ -57,6 +58,12 @@ def find_channel(device: Device, user_key: str = "") -> Channel:
 
 def target_of(device: Device, *, is_user_channel: bool = False) -> Target:
     """The device's facts as the catalogue's checks want them; what is not known is no reason to refuse."""
+    target = plain_target(device, is_user_channel=is_user_channel)
+    return replace(target, is_shared_ipad=device.information.get("IsMultiUser") is True)
+
+
+def plain_target(device: Device, *, is_user_channel: bool = False) -> Target:
+    """The same without what only the device's whole answer tells: for many devices at once, whose answers are not loaded."""
     return Target(
         platform=Platform(device.platform) if device.platform else None,
         os_version=device.os_version,

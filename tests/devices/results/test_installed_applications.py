@@ -1,3 +1,5 @@
+import plistlib
+
 from devices.models import InstalledApp
 from devices.results import installed_applications
 from tests.devices.results.base import ResultTestCase
@@ -54,12 +56,43 @@ class InstalledApplicationsTest(ResultTestCase):
         self.list_apps(self.mac, CHROME, {**CHROME, "Version": "125.0"}, {"Name": "No identifier", "Version": "1"})
         self.assertEqual(InstalledApp.objects.filter(device=self.mac).count(), 3)
 
+    def test_a_list_of_some_apps_that_an_operators_own_plist_asked_for_touches_only_those(self):
+        self.list_apps(self.phone, PAGES, CHROME)
+        for identifiers in (["com.apple.Pages"], ["com.apple.Pages", 5]):
+            own = plistlib.dumps({"RequestType": "InstalledApplicationList", "Identifiers": identifiers})
+            self.assert_read(self.list_apps(self.phone, PAGES, raw_plist=own))
+            self.assertEqual(set(self.stored(self.phone)), {"com.apple.Pages", "com.google.Chrome"})
+
     def test_a_list_of_some_apps_touches_only_those(self):
         self.list_apps(self.phone, PAGES, CHROME)
         self.list_apps(self.phone, {**PAGES, "ShortVersion": "15"}, parameters={"Identifiers": ["com.apple.Pages"]})
         apps = self.stored(self.phone)
         self.assertEqual(set(apps), {"com.apple.Pages", "com.google.Chrome"})
         self.assertEqual(apps["com.apple.Pages"].short_version, "15")
+
+    def test_a_list_of_some_apps_replaces_their_former_versions_and_drops_those_that_are_gone(self):
+        self.list_apps(self.phone, PAGES, CHROME)
+        newer = {**PAGES, "Version": "7030"}
+        self.list_apps(self.phone, newer, parameters={"Identifiers": ["com.apple.Pages", "com.google.Chrome"]})
+        self.assertEqual([app.version for app in InstalledApp.objects.filter(device=self.phone)], ["7030"])
+
+    def test_a_list_of_managed_apps_replaces_former_versions_of_these_only(self):
+        self.list_apps(self.mac, PAGES, CHROME, parameters={"ManagedAppsOnly": True})
+        self.list_apps(self.mac, {**CHROME, "Version": "125.0"}, parameters={"Identifiers": ["com.google.Chrome"]})
+        InstalledApp.objects.filter(version="125.0").update(is_managed=False)
+        self.list_apps(self.mac, {**PAGES, "Version": "7030"}, parameters={"ManagedAppsOnly": True})
+        self.assertEqual(set(InstalledApp.objects.values_list("version", flat=True)), {"7030", "125.0"})
+
+    def test_a_removed_app_leaves_the_list(self):
+        self.list_apps(self.phone, PAGES, CHROME)
+        self.assert_read(self.tell(self.phone, "RemoveApplication", {}, parameters={"Identifier": "com.apple.Pages"}))
+        self.assertEqual(set(self.stored(self.phone)), {"com.google.Chrome"})
+
+    def test_of_a_mac_the_managed_copy_alone_is_removed(self):
+        self.list_apps(self.mac, CHROME, {**CHROME, "Version": "125.0"})
+        InstalledApp.objects.filter(version="125.0").update(is_managed=True)
+        self.tell(self.mac, "RemoveApplication", {}, parameters={"Identifier": "com.google.Chrome"})
+        self.assertEqual(InstalledApp.objects.get().version, "126.0")
 
     def test_a_list_of_managed_apps_marks_them(self):
         self.list_apps(self.phone, PAGES, CHROME)

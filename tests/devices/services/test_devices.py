@@ -77,6 +77,13 @@ class RemoveTest(DeviceServiceTestCase):
         self.assertEqual(len(callbacks), 1)
         self.assertEqual(self.event_types()[-2:], ["device.removed", "device.unenrolled"])
 
+    def test_of_two_who_remove_it_at_once_the_second_does_nothing(self) -> None:
+        device = make_device(self.account)
+        same = Device.objects.get(pk=device.pk)
+        remove_device(device, PERSON)
+        remove_device(same, PERSON)
+        self.assertEqual(self.event_types().count("device.unenrolled"), 1)
+
     def test_one_that_never_enrolled_is_just_gone(self) -> None:
         remove_device(make_device(self.account, enrolled=False), PERSON)
         self.assertEqual(self.event_types(), ["device.removed"])
@@ -121,7 +128,7 @@ class GroupsTest(DeviceServiceTestCase):
     def test_moving_many_is_few_statements(self) -> None:
         group = make_group(self.account)
         devices = [make_device(self.account, enrolled=False) for _ in range(30)]
-        with self.assertNumQueries(4):
+        with self.assertNumQueries(7):
             self.assertEqual(groups.move_devices(devices, group, PERSON), 30)
 
     def test_the_devices_of_a_deleted_group_move_to_the_default_one(self) -> None:

@@ -1,0 +1,104 @@
+"""Scripts, and jobs that run them on Macs."""
+
+from django.db import models
+from django.db.models import Q
+
+from devices.models.attribute import CustomAttribute
+from devices.models.device import Device
+from mdm.accounts.models import ApiKey
+from mdm.accounts.scoping import AccountScoped
+from mdm.common.fields import EncryptedTextField, SecretHolder
+from mdm.common.tokens import new_job_id
+
+
+class Script(AccountScoped):
+    name = models.CharField(max_length=255)
+    content = models.TextField(help_text="Begins with a shebang line, such as #!/bin/sh.")
+    variable_support = models.BooleanField(default=False, help_text="Fill in custom attributes when it is run.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["account", "id"], name="script_pages")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ScriptJob(AccountScoped):
+    """A script, as it was then, set to run on a number of Macs."""
+
+    script = models.ForeignKey(Script, null=True, on_delete=models.SET_NULL, related_name="jobs")
+    job_id = models.CharField(max_length=12, default=new_job_id, editable=False)
+    name = models.CharField(max_length=255, blank=True)
+    script_name = models.CharField(max_length=255)
+    content = models.TextField()
+    variable_support = models.BooleanField(default=False)
+    custom_attribute = models.ForeignKey(
+        CustomAttribute, null=True, on_delete=models.SET_NULL, related_name="+", help_text="Gets the output."
+    )
+    custom_attribute_regex = models.CharField(
+        max_length=500, blank=True, help_text="What is taken out of the output before."
+    )
+    created_by = models.CharField(max_length=200, blank=True)
+    api_key = models.ForeignKey(
+        ApiKey, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False, help_text="That began it."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+    cancelled_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["account", "id"], name="script_job_pages")]
+
+    def __str__(self) -> str:
+        return f"{self.script_name} {self.job_id}"
+
+
+class RunState(models.TextChoices):
+    PENDING = "pending", "Pending"
+    SENT = "sent", "Sent"  # the Mac has it and has not answered yet
+    COMPLETED = "completed", "Completed"
+    ERROR = "error", "Error"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class ScriptRun(AccountScoped, SecretHolder):
+    """A job on one Mac. Output that belongs to a secret attribute waits for it in `sealed_response`, never in `response`."""
+
+    job = models.ForeignKey(ScriptJob, on_delete=models.CASCADE, related_name="runs")
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="script_runs", db_index=False)
+    state = models.CharField(max_length=20, choices=RunState, default=RunState.PENDING)
+    status_code = models.CharField("exit code", max_length=20, blank=True)
+    response = models.TextField("output", blank=True)
+    sealed_response = EncryptedTextField()
+    is_output_due = models.BooleanField(default=False, help_text="The output is yet to become a custom attribute.")
+    created_at = models.DateTimeField(auto_now_add=True)
+    sent_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["job", "device"], name="one_run_per_device")]
+        indexes = [
+            models.Index(fields=["device", "state", "id"], name="script_run_queue"),
+            models.Index(fields=["sent_at"], condition=Q(state=RunState.SENT), name="script_run_unanswered"),
+            models.Index(fields=["finished_at"], condition=Q(is_output_due=True), name="script_run_output_due"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job_id} on {self.device_id}: {self.state}"
+
+
+class ScriptAgent(AccountScoped, SecretHolder):
+    """The line by which a Mac fetches its scripts: its token arrives there in a managed profile."""
+
+    device = models.OneToOneField(Device, on_delete=models.CASCADE, related_name="script_agent")
+    token = EncryptedTextField()
+    token_digest = models.CharField(max_length=64, unique=True)
+    command_uuid = models.CharField(max_length=64, blank=True, help_text="Of the command that takes the token there.")
+    version = models.CharField("agent version", max_length=40, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    last_seen_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return f"Agent of {self.device_id}"

@@ -1,0 +1,205 @@
+"""Script jobs: setting a script to run on Macs, how far it has come, and taking it back."""
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from functools import partial
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from devices.models import (
+    AssignmentGroup,
+    AssignmentMember,
+    CustomAttribute,
+    Device,
+    DeviceGroup,
+    DeviceState,
+    Platform,
+    RunState,
+    Script,
+    ScriptJob,
+    ScriptRun,
+)
+from devices.services.errors import NotPossible
+from devices.services.memberships import named_in
+from mdm.accounts.actors import Actor, Source
+from mdm.common.batches import batches
+from mdm.common.nudge import nudge_named
+from mdm.events.services import emit
+
+LISTED_FOR = timedelta(days=30)
+MAX_REGEX_LENGTH = 500
+PROVIDER = "devices.tasks.provide_script_agents"
+BATCH = 1000
+DELETED_AT_ONCE = 20  # jobs, each with up to thousands of runs
+NAMED_IN_ERRORS = 10
+
+
+class JobStatus(StrEnum):
+    PENDING = "pending"
+    COMPLETED = "completed"
+    WITH_ERRORS = "completed-with-errors"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What lists tell of a run."""
+
+    device_id: int
+    state: str
+    status_code: str = ""
+    response: str = ""
+
+
+# --- Starting ---------------------------------------------------------------------------------------------------------
+def start_job(
+    script: Script,
+    *,
+    devices: Sequence[Device] = (),
+    device_groups: Collection[DeviceGroup] = (),
+    assignment_groups: Collection[AssignmentGroup] = (),
+    name: str = "",
+    custom_attribute: CustomAttribute | None = None,
+    custom_attribute_regex: str = "",
+    actor: Actor,
+) -> ScriptJob:
+    """Set the script, as it is now, to run on the devices, and on all enrolled Macs of the groups. Everything is the account's.
+
+    custom_attribute gets the output of each Mac where the script ends well, without whatever the regex matches; alone, the
+    regex has no meaning, and is not kept.
+    Raises NotPossible for a device that is not an enrolled Mac, for a regex that is none, and when no Mac is left.
+    """
+    _check_macs(devices)
+    check_regex(custom_attribute_regex)
+    targets = sorted({device.pk for device in devices} | _macs_of(script.account_id, device_groups, assignment_groups))
+    if not targets:
+        raise NotPossible("There is no enrolled Mac among these devices and groups.")
+    with transaction.atomic():
+        job = ScriptJob.objects.create(
+            account_id=script.account_id,
+            script=script,
+            name=name,
+            script_name=script.name,
+            content=script.content,
+            variable_support=script.variable_support,
+            custom_attribute=custom_attribute,
+            custom_attribute_regex=custom_attribute_regex if custom_attribute else "",
+            created_by=f"API ({actor.label})" if actor.source == Source.API else actor.label,
+            api_key_id=actor.api_key_id,
+        )
+        ScriptRun.objects.bulk_create(
+            (ScriptRun(account_id=job.account_id, job=job, device_id=pk) for pk in targets), batch_size=BATCH
+        )
+        emit(
+            "script_job.created",
+            account_id=job.account_id,
+            actor=actor,
+            job_id=job.job_id,
+            script_name=job.script_name,
+            device_count=len(targets),
+        )
+        transaction.on_commit(partial(nudge_named, PROVIDER))
+    return job
+
+
+def check_regex(pattern: str) -> None:
+    """Raises NotPossible. Whether it is quick is not looked at here: `script_output` gives it no more than a moment."""
+    if len(pattern) > MAX_REGEX_LENGTH:
+        raise NotPossible(f"custom_attribute_regex may have {MAX_REGEX_LENGTH} characters at most.")
+    try:
+        re.compile(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise NotPossible(f"custom_attribute_regex is not a regular expression: {error}.") from error
+
+
+def _check_macs(devices: Sequence[Device]) -> None:
+    others = [str(device.pk) for device in devices if not (device.is_mac and device.is_enrolled)]
+    if others:
+        more = f" and {len(others) - NAMED_IN_ERRORS} more" if len(others) > NAMED_IN_ERRORS else ""
+        raise NotPossible(
+            f"Scripts run on enrolled Macs only; these devices are none: {', '.join(others[:NAMED_IN_ERRORS])}{more}."
+        )
+
+
+def _macs_of(
+    account_id: int, device_groups: Collection[DeviceGroup], assignment_groups: Collection[AssignmentGroup]
+) -> set[int]:
+    if not device_groups and not assignment_groups:
+        return set()
+    members = AssignmentMember.objects.filter(group__in=[group.pk for group in assignment_groups])
+    macs = Device.objects.filter(
+        Q(group__in=[group.pk for group in device_groups]) | named_in(members),
+        account_id=account_id,
+        platform=Platform.MACOS,
+        state=DeviceState.ENROLLED,
+        removed_at=None,
+    )
+    return set(macs.values_list("pk", flat=True))
+
+
+# --- How far they are -------------------------------------------------------------------------------------------------
+def recent(jobs: QuerySet[ScriptJob]) -> QuerySet[ScriptJob]:
+    """Those that are still listed."""
+    return jobs.filter(created_at__gt=timezone.now() - LISTED_FOR)
+
+
+def runs_of(jobs: Sequence[ScriptJob], *, with_output: bool = False) -> dict[int, list[RunFacts]]:
+    """Job pk → its runs, oldest first. One statement, and no models: a job may have thousands of runs."""
+    columns = ("device_id", "state", *(("status_code", "response") if with_output else ()))
+    rows = ScriptRun.objects.filter(job__in=[job.pk for job in jobs]).order_by("pk").values_list("job_id", *columns)
+    found: dict[int, list[RunFacts]] = defaultdict(list)
+    for job_id, *facts in rows.iterator():
+        found[job_id].append(RunFacts(*facts))
+    return found
+
+
+def shown_output(job: ScriptJob, run: RunFacts) -> str | None:
+    """None while there is none, and where it belongs to a secret attribute."""
+    if run.state not in (RunState.COMPLETED, RunState.ERROR):
+        return None
+    is_hidden = bool(run.status_code) and job.custom_attribute is not None and job.custom_attribute.is_secret
+    return None if is_hidden else run.response
+
+
+def status_of(job: ScriptJob, states: Counter[str]) -> JobStatus:
+    """states: how many runs are in each RunState."""
+    if states[RunState.PENDING] or states[RunState.SENT]:
+        return JobStatus.PENDING
+    if job.cancelled_at or not (states[RunState.COMPLETED] or states[RunState.ERROR]):
+        return JobStatus.CANCELLED
+    return JobStatus.WITH_ERRORS if states[RunState.ERROR] else JobStatus.COMPLETED
+
+
+# --- Ending -----------------------------------------------------------------------------------------------------------
+def cancel_job(job: ScriptJob, actor: Actor) -> int:
+    """Take back the runs that no Mac has received; returns how many. Raises NotPossible when there is none."""
+    with transaction.atomic():
+        now = timezone.now()
+        count = job.runs.filter(state=RunState.PENDING).update(state=RunState.CANCELLED, finished_at=now)
+        if not count:
+            raise NotPossible("There is nothing left to cancel: every Mac has received the script, or is done with it.")
+        ScriptJob.objects.filter(pk=job.pk).update(cancelled_at=now, updated_at=now)
+        emit(
+            "script_job.cancelled",
+            account_id=job.account_id,
+            actor=actor,
+            job_id=job.job_id,
+            script_name=job.script_name,
+            device_count=count,
+        )
+    return count
+
+
+def forget_old_jobs() -> int:
+    """Delete jobs that are not listed any more, a few in a transaction. Returns how many."""
+    old = ScriptJob.objects.filter(created_at__lte=timezone.now() - LISTED_FOR)
+    pks = list(old.order_by("pk").values_list("pk", flat=True))
+    for some in batches(pks, DELETED_AT_ONCE):
+        ScriptJob.objects.filter(pk__in=some).delete()
+    return len(pks)

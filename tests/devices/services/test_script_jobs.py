@@ -1,0 +1,374 @@
+"""Script jobs behind the API: lines for Macs, hand-outs, answers, outputs, and what the schedule does."""
+
+import plistlib
+from datetime import timedelta
+from unittest import mock
+from uuid import uuid4
+
+from django.db import transaction
+from django.utils import timezone
+
+from devices.models import Device, DeviceState, RunState, ScriptAgent, ScriptJob, ScriptRun
+from devices.services import script_output
+from devices.services.attributes import delete_attribute, values_of
+from devices.services.devices import remove_device
+from devices.services.script_agent import agent_profile, find_agent, provide_agents
+from devices.services.script_jobs import start_job
+from devices.services.script_output import apply_outputs, without_matches
+from devices.services.script_runs import MAX_OUTPUT_BYTES, NO_ANSWER, next_order, take_answer
+from devices.tasks import tend_script_jobs
+from mdm.accounts.actors import SYSTEM, Actor, Source
+from mdm.commands.models import Command
+from mdm.commands.services import clear
+from mdm.commands.states import State
+from mdm.endpoints.refusals import refuse
+from mdm.endpoints.renderers import complete
+from mdm.events.models import Event, Level
+from tests.base import AccountTestCase
+from tests.factories import (
+    make_api_key,
+    make_attribute,
+    make_attribute_value,
+    make_device,
+    make_script,
+    make_script_agent,
+    make_script_job,
+    make_script_run,
+)
+
+
+class JobsTestCase(AccountTestCase):
+    def setUp(self):
+        super().setUp()
+        self.mac = make_device(self.account, platform="macOS")
+        self.script = make_script(self.account, "Say hi")
+
+    def start(self, *devices: Device, **options) -> ScriptJob:
+        with self.captureOnCommitCallbacks(execute=True):
+            return start_job(self.script, devices=devices or [self.mac], actor=SYSTEM, **options)
+
+    def events(self, event_type: str) -> list[Event]:
+        return list(Event.objects.for_account(self.account).filter(event_type=event_type).order_by("pk"))
+
+
+class StartTest(JobsTestCase):
+    def test_people_are_named_by_their_address(self):
+        job = start_job(self.script, devices=[self.mac], actor=Actor(Source.ADMIN, "owner@example.com"))
+        self.assertEqual(job.created_by, "owner@example.com")
+
+
+class AgentTest(JobsTestCase):
+    def installs(self) -> list[Command]:
+        return list(Command.objects.filter(request_type="InstallProfile").order_by("pk"))
+
+    def test_a_mac_gets_one_profile_for_all_its_jobs(self):
+        self.start()
+        self.start()
+        [command] = self.installs()
+        agent = ScriptAgent.objects.get()
+        self.assertEqual((agent.command_uuid, command.parameters), (command.command_uuid, {"Recipe": "script_agent"}))
+        self.assertEqual((command.channel.device, command.channel.user_key), (self.mac, ""))
+        self.assertNotIn(agent.token, str(list(Event.objects.values())))
+
+    def test_the_profile_is_completed_at_delivery_with_address_and_token(self):
+        self.start()
+        [command] = self.installs()
+        profile = plistlib.loads(plistlib.loads(complete(command))["Command"]["Payload"])
+        [payload] = profile["PayloadContent"]
+        self.assertEqual(payload["PayloadType"], "com.pomona.agent")
+        self.assertTrue(payload["URL"].endswith("/mdm/agent"))
+        self.assertEqual(find_agent(payload["Token"]).device, self.mac)
+        self.assertEqual(profile, plistlib.loads(agent_profile(self.mac)))
+
+    def test_a_mac_that_enrolled_anew_gets_another_token(self):
+        self.start()
+        old = ScriptAgent.objects.get()
+        Device.objects.update(enrolled_at=timezone.now())
+        self.assertIsNone(find_agent(old.token))
+        self.start()
+        self.assertEqual(len(self.installs()), 2)
+        self.assertNotEqual(ScriptAgent.objects.get().token, old.token)
+
+    def test_a_profile_that_never_got_there_is_sent_again(self):
+        self.start()
+        clear(self.mac.device_channel)
+        self.assertEqual(provide_agents(), 1)
+        self.assertEqual(provide_agents(), 0)
+        self.assertEqual([command.state for command in self.installs()], [State.CANCELLED, State.QUEUED])
+
+    def test_a_refusal_ends_what_waits_with_the_reason(self):
+        job = self.start()
+        [command] = self.installs()
+        with transaction.atomic():
+            refuse(self.mac, command, "Profiles are not wanted.")
+        run = job.runs.get()
+        self.assertEqual(run.state, RunState.ERROR)
+        self.assertIn("Profiles are not wanted.", run.response)
+        self.assertFalse(ScriptAgent.objects.exists())
+        [event] = self.events("script.failed")
+        self.assertEqual((event.source, event.device, event.metadata["job_id"]), ("device", self.mac, job.job_id))
+        self.assertEqual(provide_agents(), 0)
+
+    def test_the_refusal_of_another_profile_ends_nothing(self):
+        job = self.start()
+        [command] = self.installs()
+        other = Command(
+            parameters={"Recipe": "profile"}, command_uuid=command.command_uuid, request_type="InstallProfile"
+        )
+        refuse(self.mac, other, "No.")
+        self.assertEqual(job.runs.get().state, RunState.PENDING)
+
+    def test_macs_are_provided_in_a_constant_number_of_statements(self):
+        for count in (2, 6):
+            macs = [make_device(self.account, platform="macOS") for _ in range(count)]
+            make_script_job(script=self.script, devices=macs)
+            with self.assertNumQueries(13):
+                self.assertEqual(provide_agents(), count)
+
+    def test_a_mac_without_an_open_channel_waits(self):
+        self.mac.channels.update(state="closed")
+        make_script_job(script=self.script, devices=[self.mac])
+        self.assertEqual(provide_agents(), 0)
+        self.assertFalse(ScriptAgent.objects.exists())
+
+    def test_tokens_of_macs_that_left_are_nobodys(self):
+        agent = make_script_agent(self.mac)
+        self.assertEqual(find_agent(agent.token), agent)
+        for token in ("", "unknown", agent.token + "x", "x" * 1000, "ÿ"):
+            self.assertIsNone(find_agent(token))
+        Device.objects.update(state=DeviceState.UNENROLLED)
+        self.assertIsNone(find_agent(agent.token))
+
+
+class HandOutTest(JobsTestCase):
+    def test_the_oldest_comes_first_and_each_once(self):
+        first, second = self.start(), self.start()
+        self.assertEqual(next_order(self.mac).run_id, first.runs.get().pk)
+        self.assertEqual(next_order(self.mac).run_id, second.runs.get().pk)
+        self.assertIsNone(next_order(self.mac))
+        run = first.runs.get()
+        self.assertEqual(run.state, RunState.SENT)
+        self.assertIsNotNone(run.sent_at)
+
+    def test_two_calls_at_once_do_not_get_the_same_run(self):
+        job = self.start()
+        run = job.runs.get()
+
+        def taken_by_the_other(*_):
+            ScriptRun.objects.filter(pk=run.pk).update(state=RunState.SENT)
+            return job.content
+
+        with mock.patch("devices.services.script_runs._content", taken_by_the_other):
+            self.assertIsNone(next_order(self.mac))
+
+    def test_variables_are_filled_in_where_the_script_wants_it(self):
+        room = make_attribute(self.account, "room", default="lobby")
+        make_attribute_value(self.mac, room, "cellar")
+        text = "#!/bin/sh\necho {{room}} {{serial_number}} {{unknown}}"
+        for wants, expected in (
+            (True, f"#!/bin/sh\necho cellar {self.mac.serial_number} {{{{unknown}}}}"),
+            (False, text),
+        ):
+            self.script = make_script(self.account, content=text, variable_support=wants)
+            self.start()
+            self.assertEqual(next_order(self.mac).content, expected)
+
+    def test_a_script_that_cannot_be_filled_in_fails_and_the_next_follows(self):
+        long, after = self.start(), self.start()
+        ScriptJob.objects.filter(pk=long.pk).update(variable_support=True, content="#!{{serial_number}}")
+        with mock.patch("devices.services.variables.MAX_FILLED_LENGTH", 20):
+            self.assertEqual(next_order(self.mac).run_id, after.runs.get().pk)
+        run = long.runs.get()
+        self.assertEqual((run.state, run.status_code), (RunState.ERROR, ""))
+        self.assertIn("longer than 20 bytes", run.response)
+        self.assertEqual(len(self.events("script.failed")), 1)
+
+
+class AnswerTest(JobsTestCase):
+    def setUp(self):
+        super().setUp()
+        self.job = make_script_job(script=self.script)
+        self.run_row = make_script_run(self.job, self.mac, state=RunState.SENT, sent_at=timezone.now())
+
+    def answer(self, status_code: int = 0, output: str = "hi\n") -> bool:
+        return take_answer(self.mac, self.run_row.pk, status_code=status_code, output=output)
+
+    def test_it_ends_the_run_and_stands_in_the_log(self):
+        before = self.job.updated_at
+        self.assertTrue(self.answer())
+        self.run_row.refresh_from_db()
+        self.job.refresh_from_db()
+        self.assertEqual(
+            (self.run_row.state, self.run_row.status_code, self.run_row.response), (RunState.COMPLETED, "0", "hi\n")
+        )
+        self.assertGreater(self.job.updated_at, before)
+        [event] = self.events("script.ran")
+        self.assertEqual((event.source, event.namespace, event.device), ("device", "device", self.mac))
+        self.assertEqual(event.metadata, {"name": "Say hi", "job_status": "0", "job_response": "hi\n"})
+
+    def test_the_log_names_the_api_key_that_ran_it(self):
+        key, _ = make_api_key(self.account, name="Nightly")
+        self.job = start_job(self.script, devices=[self.mac], actor=Actor(Source.API, key.name, api_key_id=key.pk))
+        self.run_row.delete()
+        order = next_order(self.mac)
+        self.assertTrue(take_answer(self.mac, order.run_id, status_code=0, output="hi\n"))
+        [event] = self.events("script.ran")
+        self.assertEqual((event.source, event.api_key), ("device", key))
+
+    def test_another_exit_code_is_an_error(self):
+        self.answer(2, "oh")
+        self.run_row.refresh_from_db()
+        self.assertEqual((self.run_row.state, self.run_row.status_code), (RunState.ERROR, "2"))
+        self.assertEqual(self.events("script.ran")[0].level, Level.WARNING)
+
+    def test_a_repeat_changes_nothing(self):
+        self.answer()
+        self.assertTrue(self.answer(7, "other"))
+        self.run_row.refresh_from_db()
+        self.assertEqual((self.run_row.status_code, self.run_row.response), ("0", "hi\n"))
+        self.assertEqual(len(self.events("script.ran")), 1)
+
+    def test_what_was_never_sent_cannot_be_answered(self):
+        for state in (RunState.PENDING, RunState.CANCELLED):
+            ScriptRun.objects.update(state=state, sent_at=None)
+            self.answer()
+            self.assertEqual(ScriptRun.objects.get().state, state)
+
+    def test_long_output_is_cut(self):
+        self.answer(output="ü" * MAX_OUTPUT_BYTES)
+        self.run_row.refresh_from_db()
+        self.assertEqual(self.run_row.response, "ü" * (MAX_OUTPUT_BYTES // 2))
+
+    def test_the_run_of_another_mac_is_unknown(self):
+        other = make_device(self.account, platform="macOS")
+        self.assertFalse(take_answer(other, self.run_row.pk, status_code=0, output=""))
+        self.assertEqual(ScriptRun.objects.get().state, RunState.SENT)
+
+    def test_after_a_day_without_an_answer_it_is_an_error_until_one_comes(self):
+        tend_script_jobs()
+        self.assertEqual(ScriptRun.objects.get().state, RunState.SENT)
+        ScriptRun.objects.update(sent_at=timezone.now() - timedelta(days=1, seconds=1))
+        self.assertEqual(tend_script_jobs(), 1)
+        run = ScriptRun.objects.get()
+        self.assertEqual((run.state, run.response), (RunState.ERROR, NO_ANSWER))
+        self.assertEqual(self.events("script.failed")[0].metadata["why"], NO_ANSWER)
+        self.assertIsNone(next_order(self.mac))
+        self.answer()
+        self.assertEqual(ScriptRun.objects.get().state, RunState.COMPLETED)
+
+
+class OutputTest(JobsTestCase):
+    def setUp(self):
+        super().setUp()
+        self.attribute = make_attribute(self.account, "battery")
+
+    def ran(
+        self, output: str, *, regex: str = "", status_code: int = 0, attribute=None, applied: bool = True
+    ) -> ScriptRun:
+        job = make_script_job(
+            script=self.script, custom_attribute=attribute or self.attribute, custom_attribute_regex=regex
+        )
+        run = make_script_run(job, self.mac, state=RunState.SENT, sent_at=timezone.now())
+        with self.captureOnCommitCallbacks(execute=applied):
+            take_answer(self.mac, run.pk, status_code=status_code, output=output)
+        return ScriptRun.objects.get(pk=run.pk)
+
+    def value(self, name: str = "battery") -> str:
+        return values_of(self.mac)[name].value
+
+    def test_the_output_becomes_the_value_of_the_mac(self):
+        run = self.ran("80%\n")
+        self.assertEqual((self.value(), run.is_output_due), ("80%\n", False))
+        [event] = self.events("custom_attribute.value_set")
+        self.assertEqual((event.source, event.device), ("device", self.mac))
+
+    def test_what_the_regex_matches_is_taken_out_first(self):
+        self.ran("80 %\n", regex=r"[\s%]")
+        self.assertEqual(self.value(), "80")
+
+    def test_a_script_that_failed_sets_nothing(self):
+        self.ran("oh", status_code=1)
+        self.assertEqual(self.value(), "")
+
+    def test_a_regex_that_takes_too_long_is_stopped_and_the_others_are_set(self):
+        other = make_attribute(self.account, "disk")
+        with mock.patch.object(script_output, "REGEX_SECONDS", 0.5), mock.patch.object(script_output, "AT_ONCE", 2):
+            slow = make_script_job(script=self.script, custom_attribute=self.attribute, custom_attribute_regex="(a+)+$")
+            make_script_run(slow, self.mac, is_output_due=True, response="a" * 60 + "b", finished_at=timezone.now())
+            fine = make_script_job(script=self.script, custom_attribute=other)
+            make_script_run(fine, self.mac, is_output_due=True, response="ok", finished_at=timezone.now())
+            self.assertEqual(apply_outputs(), 2)
+        self.assertEqual((self.value(), self.value("disk")), ("", "ok"))
+        [event] = self.events("script.output_dropped")
+        self.assertEqual(event.metadata["why"], script_output.TOO_SLOW)
+        self.assertFalse(ScriptRun.objects.filter(is_output_due=True).exists())
+
+    def test_of_two_outputs_the_later_one_stays(self):
+        now = timezone.now()
+        for at, output in ((now, "later"), (now - timedelta(minutes=1), "earlier")):
+            job = make_script_job(script=self.script, custom_attribute=self.attribute)
+            make_script_run(job, self.mac, is_output_due=True, response=output, finished_at=at)
+        apply_outputs()
+        self.assertEqual(self.value(), "later")
+
+    def test_a_deleted_attribute_is_passed_over(self):
+        job = make_script_job(script=self.script, custom_attribute=self.attribute)
+        make_script_run(job, self.mac, is_output_due=True, response="80", finished_at=timezone.now())
+        self.attribute.delete()
+        self.assertEqual(apply_outputs(), 1)
+        self.assertFalse(ScriptRun.objects.filter(is_output_due=True).exists())
+
+    def test_output_for_a_secret_attribute_is_kept_there_alone(self):
+        secret = make_attribute(self.account, "password", secret=True)
+        run = self.ran("s3cret", attribute=secret)
+        self.assertEqual((self.value("password"), run.response), ("s3cret", ""))
+        failed = self.ran("s3cret", attribute=secret, status_code=1)
+        self.assertEqual(failed.response, "")
+        self.assertNotIn("s3cret", str(list(Event.objects.values())))
+
+    def test_output_for_a_secret_attribute_waits_encrypted(self):
+        secret = make_attribute(self.account, "password", secret=True)
+        run = self.ran("s3cret", attribute=secret, applied=False)
+        self.assertEqual((run.is_output_due, run.response, run.sealed_response), (True, "", "s3cret"))
+        [stored] = ScriptRun.objects.filter(pk=run.pk).values()
+        self.assertNotIn("s3cret", str(stored))
+        apply_outputs()
+        run = ScriptRun.objects.get(pk=run.pk)
+        self.assertEqual((self.value("password"), run.sealed_response), ("s3cret", ""))
+
+    def test_output_for_a_secret_attribute_goes_with_the_attribute(self):
+        secret = make_attribute(self.account, "password", secret=True)
+        run = self.ran("s3cret", attribute=secret, applied=False)
+        delete_attribute(secret, SYSTEM)
+        self.assertEqual(apply_outputs(), 1)
+        run = ScriptRun.objects.get(pk=run.pk)
+        self.assertEqual((run.is_output_due, run.response, run.sealed_response), (False, "", ""))
+
+    def test_output_that_cannot_be_decrypted_any_more_stops_no_other(self):
+        secret = make_attribute(self.account, "password", secret=True)
+        lost = self.ran("s3cret", attribute=secret, applied=False)
+        ScriptRun.objects.filter(pk=lost.pk).update(secret_id=uuid4())
+        self.ran("house 4")
+        self.assertEqual(self.value("battery"), "house 4")
+        self.assertFalse(ScriptRun.objects.filter(is_output_due=True).exists())
+        self.assertEqual(Event.objects.filter(event_type="script.output_dropped").count(), 1)
+
+    def test_the_regex_sees_the_text_as_it_is(self):
+        self.assertEqual(without_matches("", "a\nb"), "a\nb")
+        self.assertEqual(without_matches(r"\n", "ä\nb\u2028\U0001f34e"), "äb\u2028\U0001f34e")
+
+
+class ScheduleTest(JobsTestCase):
+    def test_jobs_of_more_than_a_month_ago_go_with_their_runs(self):
+        old = make_script_job(script=self.script, devices=[self.mac])
+        ScriptJob.objects.update(created_at=timezone.now() - timedelta(days=31))
+        new = make_script_job(script=self.script, devices=[self.mac])
+        self.assertEqual(tend_script_jobs(), 1)
+        self.assertEqual(ScriptJob.objects.get(), new)
+        self.assertFalse(ScriptRun.objects.filter(job=old.pk).exists())
+
+    def test_runs_of_a_removed_mac_are_cancelled(self):
+        job = self.start()
+        remove_device(self.mac, SYSTEM)
+        self.assertEqual(tend_script_jobs(), 1)
+        self.assertEqual(job.runs.get().state, RunState.CANCELLED)
