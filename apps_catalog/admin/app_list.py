@@ -1,0 +1,75 @@
+"""The list of apps: what it asks the database, and its filters."""
+
+from django.contrib import admin
+from django.db.models import Count, IntegerField, OuterRef, Prefetch, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+
+from apps_catalog.models import App, AppAssignment, AppInstall, AppType, ProcessingStatus
+from devices.models import DeviceState, ItemState
+
+KINDS = {
+    "store": ("App Store", ~Q(app_type=AppType.ENTERPRISE)),
+    "ipa": ("In-house app (ipa)", Q(app_type=AppType.ENTERPRISE) & ~Q(platform_support="macOS")),
+    "pkg": ("Mac package (pkg)", Q(app_type=AppType.ENTERPRISE, platform_support="macOS")),
+}
+UNDER_WAY = (ItemState.PENDING, ItemState.PUSHED)
+
+
+def with_counts(apps: QuerySet[App]) -> QuerySet[App]:
+    """Each with the numbers of enrolled devices it is on, on its way to and refused by, and with its groups."""
+    assignments = AppAssignment.objects.select_related("group").order_by("group__name", "pk")
+    return apps.annotate(
+        installed=_devices_in(ItemState.INSTALLED),
+        under_way=_devices_in(*UNDER_WAY),
+        failed=_devices_in(ItemState.FAILED),
+    ).prefetch_related(Prefetch("assignments", queryset=assignments))
+
+
+class KindFilter(admin.SimpleListFilter):
+    title, parameter_name = "Kind", "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
+        return [(key, words) for key, (words, _) in KINDS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(KINDS[self.value()][1]) if self.value() in KINDS else queryset
+
+
+class StatusFilter(admin.SimpleListFilter):
+    title, parameter_name = "Status", "status"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
+        return [
+            (ProcessingStatus.PROCESSED, "Ready"),
+            (ProcessingStatus.QUEUED, "Waiting for its details"),
+            (ProcessingStatus.FAILED, "Failed"),
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        return queryset.filter(processing_status=self.value()) if self.value() in ProcessingStatus else queryset
+
+
+class AssignedFilter(admin.SimpleListFilter):
+    title, parameter_name = "Assigned", "assigned"
+
+    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
+        return [("yes", "to a group"), ("no", "to none")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() not in ("yes", "no"):
+            return queryset
+        is_assigned = Q(pk__in=AppAssignment.objects.values("app"))
+        return queryset.filter(is_assigned if self.value() == "yes" else ~is_assigned)
+
+
+FILTERS = (KindFilter, StatusFilter, AssignedFilter)
+
+
+def _devices_in(*states: ItemState) -> Coalesce:
+    """Only what was sent or noted: a device that nobody has compared yet counts on the app's own page."""
+    rows = AppInstall.objects.filter(
+        app=OuterRef("pk"), state__in=states, device__state=DeviceState.ENROLLED, device__removed_at=None
+    )
+    counted = rows.order_by().values("app").annotate(total=Count("pk")).values("total")
+    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)

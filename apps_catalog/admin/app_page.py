@@ -1,0 +1,182 @@
+"""What an app's page shows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.utils.safestring import SafeString
+
+from apps_catalog.admin import app_words
+from apps_catalog.models import App, AppAssignment, AppInstall, AppType, AppVersion
+from apps_catalog.services.installs import devices_for_app
+from apps_catalog.services.licence_totals import Counts, counts_of, notes_of
+from apps_catalog.services.totals import devices_counted, totals_of_app
+from devices.models import Device, DeviceState, InstalledApp, ItemState, Platform
+from mdm.accounts.admin_html import NOTHING, copyable, link, time_tag
+from mdm.common.words import count_of
+
+_WAS_SENT = Q(state__in=(ItemState.INSTALLED, ItemState.PUSHED))
+_IS_THERE = Q(is_on_device=True) | Q(state=ItemState.PUSHED)
+NEWEST = 50  # versions, groups and answers of apps that one page shows
+
+
+@dataclass(frozen=True)
+class ShownVersion:
+    version: AppVersion
+    words: str
+    devices: int
+    is_newest: bool
+
+
+def context_of(app: App) -> dict[str, Any]:
+    versions = versions_of(app)
+    newest = versions[0] if versions else None
+    totals = totals_of_app(app)
+    licences = counts_of([app]).get(app.pk)
+    return {
+        "app": app,
+        "icon": app_words.icon(app, is_large=True),
+        "kind": app_words.kind_words(app),
+        "status_html": app_words.status_badge(app),
+        "status_note": app_words.status_note(app),
+        "is_uploaded": app.app_type == AppType.ENTERPRISE,
+        "alerts": (app_words.warnings_of(newest) if newest else []) + _shortage(licences),
+        "licences": licences,
+        "facts": _facts(app, newest),
+        "totals": [(state, state.label, words, totals[state]) for state, words in app_words.STATE_WORDS.items()],
+        "versions": _shown(app, versions),
+        "assignments": app.assignments.select_related("group").order_by("group__name", "pk")[:NEWEST],
+        "assignment_total": app.assignments.count(),
+        "key_total": app.managed_configs.count(),
+    }
+
+
+def versions_of(app: App) -> list[AppVersion]:
+    """The newest first."""
+    return list(app.versions.order_by("-pk").defer("chunk_hashes")[:NEWEST])
+
+
+def devices_in(app: App, state: ItemState) -> QuerySet[Device]:
+    """Enrolled devices where the app is in that state; those that were not looked at yet are pending."""
+    return devices_counted(app, state).without_facts().order_by("pk")
+
+
+def rows_of(app: App, devices: Sequence[Device]) -> list[tuple[Device, AppInstall | None]]:
+    found = list(AppInstall.objects.filter(app=app, device__in=devices).select_related("app"))
+    notes = notes_of(found)
+    for row in found:
+        row.error = notes.get(row.pk, row.error)  # to be shown, not to be stored
+    rows = {row.device_id: row for row in found}
+    return [(device, rows.get(device.pk)) for device in devices]
+
+
+def deploy_counts(app: App) -> dict[str, int]:
+    """For the forms: `have` some version, as reported or sent, and `all_devices`."""
+    devices = devices_for_app(app).filter(state=DeviceState.ENROLLED, removed_at=None)
+    sent = AppInstall.objects.filter(app=app, device=OuterRef("pk"))
+    sent = sent.exclude(state__in=(ItemState.REMOVING, ItemState.NOT_APPLICABLE, ItemState.PENDING))
+    reported = InstalledApp.objects.filter(device=OuterRef("pk"), identifier=app.bundle_identifier)
+    has = Exists(sent) | Exists(reported) if app.bundle_identifier else Exists(sent)
+    return {"have": devices.filter(has).count(), "all_devices": devices.count()}
+
+
+def losing(app: App) -> int:
+    """How many enrolled devices lose the app with its entry in the catalogue: those that have it from us, or get it now."""
+    return _from_us(app).filter(_IS_THERE).count()
+
+
+def losing_with(assignment: AppAssignment, devices: QuerySet[Device]) -> int:
+    """The same among the devices of a group; where it was installed by hand it needs no group."""
+    return _from_us(assignment.app).filter(_IS_THERE, device__in=devices, is_by_hand=False).count()
+
+
+def feedback_of(app: App) -> QuerySet[AppInstall]:
+    rows = AppInstall.objects.filter(app=app, feedback_at__isnull=False, device__removed_at=None)
+    return rows.select_related("device").order_by("-feedback_at", "pk")[:NEWEST]
+
+
+def configured_devices(app: App) -> int:
+    """How many enrolled devices a push of the configuration reaches: also those that manage an app which we did not send."""
+    known = AppInstall.objects.filter(app=app)
+    managed = InstalledApp.objects.filter(account_id=app.account_id, identifier=app.bundle_identifier, is_managed=True)
+    found = Q(pk__in=known.filter(_WAS_SENT).values("device"))
+    if app.bundle_identifier:
+        found |= Q(pk__in=managed.values("device")) & ~Q(pk__in=known.values("device"))
+    devices = Device.objects.filter(account_id=app.account_id, state=DeviceState.ENROLLED, removed_at=None)
+    return devices.filter(found).count()
+
+
+def _shortage(licences: Counts | None) -> list[tuple[str, str]]:
+    if licences is None or not licences.short:
+        return []
+    return [
+        (
+            "warn",
+            f"There are not enough licences: {count_of(licences.short, 'device')} should have the app and "
+            f"{'gets' if licences.short == 1 else 'get'} it as soon as you buy more, or others give theirs back.",
+        )
+    ]
+
+
+def _from_us(app: App) -> QuerySet[AppInstall]:
+    return AppInstall.objects.filter(app=app, device__state=DeviceState.ENROLLED, device__removed_at=None)
+
+
+def _shown(app: App, versions: Sequence[AppVersion]) -> list[ShownVersion]:
+    """With the number of enrolled devices that each was the last one sent to."""
+    rows = _from_us(app).filter(_WAS_SENT, version__in=versions).order_by().values_list("version")
+    counted = dict(rows.annotate(total=Count("pk")))
+    return [
+        ShownVersion(version, app_words.version_words(version), counted.get(version.pk, 0), position == 0)
+        for position, version in enumerate(versions)
+    ]
+
+
+def _facts(app: App, newest: AppVersion | None) -> list[tuple[str, SafeString | str]]:
+    platform = Platform(app.platform_support).label if app.platform_support in Platform.values else app.platform_support
+    facts = [
+        ("Platform", platform or "not known yet"),
+        (
+            "Bundle identifier",
+            copyable(app.bundle_identifier, "the bundle identifier") if app.bundle_identifier else NOTHING,
+        ),
+    ]
+    if app.itunes_store_id:
+        facts.append(
+            ("In the App Store", link(f"https://apps.apple.com/app/id{app.itunes_store_id}", app.itunes_store_id))
+        )
+    if newest is not None:
+        facts += _facts_of_upload(newest)
+    return [*facts, ("Added", time_tag(app.created_at))]
+
+
+def _facts_of_upload(version: AppVersion) -> list[tuple[str, SafeString | str]]:
+    provisioning = version.details.get("provisioning") or {}
+    expiry = app_words.provisioning_expiry(version)
+    facts = [
+        ("Needs at least", version.minimum_os_version),
+        ("For", app_words.families_words(version)),
+        ("Processors", ", ".join(str(one) for one in version.details.get("architectures") or [])),
+        ("Size", app_words.size_words(version.size)),
+        ("SHA-256", copyable(version.sha256, "the SHA-256")),
+        ("Signed", app_words.signature_words(version)),
+        ("Provisioning profile", " · ".join(filter(None, (provisioning.get("name"), provisioning.get("team"))))),
+        ("Profile expires", f"{expiry:%Y-%m-%d}" if expiry else ""),
+        ("Profile is for", _reach(provisioning)),
+        ("Brings", "\n".join(_brought(version))),
+    ]
+    return [(name, value) for name, value in facts if value]
+
+
+def _reach(provisioning: dict[str, Any]) -> str:
+    if not provisioning:
+        return ""
+    if provisioning.get("all_devices"):
+        return "any device"
+    return f"{provisioning.get('devices') or 0:,} named devices"
+
+
+def _brought(version: AppVersion) -> list[str]:
+    bundles = version.details.get("bundles") or []
+    return [f"{one['path']} ({one['identifier']})" for one in bundles[:20]]

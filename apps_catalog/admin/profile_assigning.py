@@ -1,0 +1,89 @@
+"""Saying where a profile should be, and taking it from there."""
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import or_
+
+from django.db import transaction
+from django.http import Http404, HttpRequest, HttpResponse
+
+from apps_catalog.admin.profile_forms import AssignForm, goes_to
+from apps_catalog.admin.profile_page import owner_words
+from devices.models import AssignmentGroup, Device, DeviceGroup, DeviceState, Profile
+from devices.services.due import devices_of_owner
+from devices.services.profile_previews import unfilled_variables, unknown_variables
+from devices.services.profiles import assign, unassign
+from mdm.accounts.admin_base import Page, actor_of, row_number
+from mdm.accounts.admin_forms import ConfirmForm, posted
+from mdm.accounts.permissions import Action
+from mdm.common.words import count_of
+
+Owner = Device | DeviceGroup | AssignmentGroup
+
+
+class ProfileAssigningPages:
+    """Part of `ProfileAdmin`."""
+
+    assigning_pages = (
+        Page("<int:pk>/assign/", "assign", Action.MANAGE_DEVICES),
+        Page("<int:pk>/unassign/", "unassign", Action.MANAGE_DEVICES, post_only=True),
+    )
+
+    def assign(self, request: HttpRequest, profile: Profile) -> HttpResponse:
+        """`?group=` ticks device groups beforehand."""
+        back = self.url("change", profile.pk)
+        ticked = [pk for text in request.GET.getlist("group") if (pk := row_number(text))]
+        first = {"device_groups": ticked}
+        form = AssignForm(posted(request), initial=first, account=request.get_account(), profile=profile)
+        if request.method == "POST" and form.is_valid():
+            owners = form.owners()
+            with transaction.atomic():
+                for owner in owners:
+                    assign(profile, owner, actor=actor_of(request))
+            return self.done(request, f"Assigned. {goes_to(enrolled_devices_of(owners))}", back)
+        return self.page(
+            request,
+            "admin/profiles/assign.html",
+            title=f"Assign {profile.name}",
+            crumb=(profile.name, back),
+            profile=profile,
+            form=form,
+            button="Assign",
+            back=back,
+            unknown=unknown_variables(profile),
+            unfilled=unfilled_variables(profile),
+        )
+
+    def unassign(self, request: HttpRequest, profile: Profile) -> HttpResponse:
+        """Asks first: what is posted without `confirmed` answers with the question."""
+        back = self.url("change", profile.pk)
+        pk = row_number(request.POST.get("assignment"))
+        rows = profile.assignments.select_related("device", "device_group", "assignment_group")
+        one = rows.filter(pk=pk).first() if pk else None
+        if one is None:
+            raise Http404
+        owner = one.device or one.device_group or one.assignment_group
+        if request.POST.get("confirmed"):
+            unassign(profile, owner, actor=actor_of(request))
+            return self.done(request, f"Taken from {owner_words(one)}.", back)
+        number = enrolled_devices_of([owner])
+        lost = (
+            f"{count_of(number, 'device')} {'loses' if number == 1 else 'lose'} it" if number else "No device loses it"
+        )
+        return self.form_page(
+            request,
+            ConfirmForm(account=request.get_account()),
+            title=f"Take {profile.name} from {owner_words(one)}",
+            intro=f"{lost}. Where it is assigned in another way as well, it stays.",
+            button="Take it from there",
+            back=back,
+            danger=True,
+            hidden=[("assignment", one.pk), ("confirmed", "yes")],
+            crumb=(profile.name, back),
+        )
+
+
+def enrolled_devices_of(owners: Sequence[Owner]) -> int:
+    """How many enrolled devices they stand for, each counted once."""
+    devices = reduce(or_, (devices_of_owner(one) for one in owners))
+    return devices.filter(state=DeviceState.ENROLLED, removed_at=None).count()

@@ -1,0 +1,192 @@
+"""What is asked about profiles: a file, how it is delivered, and where it should be."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django import forms
+from django.core.files.uploadedfile import UploadedFile
+from django.db.models import Count, Q
+
+from devices.models import AssignmentGroup, Device, DeviceGroup, Profile
+from devices.services.due import MANY
+from mdm.accounts.admin_forms import PageForm
+from mdm.accounts.models import Account
+from mdm.common.words import count_of
+from mdm.protocol.mobileconfig import MAX_BYTES, MAX_MEBIBYTES
+
+SETTINGS = ("user_scope", "attribute_support", "escape_attributes", "reinstall_after_os_update")
+MAX_NAMED = 200  # devices in one form
+
+
+class ProfileFile(forms.FileField):
+    """Its bytes. Looked at before they are read, as they come from anywhere."""
+
+    def to_python(self, data: UploadedFile | None) -> UploadedFile | None:
+        if data is not None and getattr(data, "size", 0) > MAX_BYTES:
+            raise forms.ValidationError(
+                f"The file is larger than {MAX_MEBIBYTES} MiB, the most that a profile may have."
+            )
+        return super().to_python(data)
+
+    def clean(self, data: UploadedFile | None, initial: Any = None) -> bytes | None:
+        file = super().clean(data, initial)
+        return file.read() if file else None
+
+
+class GroupChoice(forms.ModelMultipleChoiceField):
+    """Boxes to tick, each with the number of its devices."""
+
+    widget = forms.CheckboxSelectMultiple
+
+    def label_from_instance(self, obj: Any) -> str:
+        number = getattr(obj, "number", None)
+        return str(obj) if number is None else f"{obj} ({count_of(number, 'device')})"
+
+
+class SettingsForm(PageForm):
+    """The part that uploading and editing have in common."""
+
+    name = forms.CharField(
+        max_length=255, required=False, help_text="What you call it here; devices show their own name."
+    )
+    user_scope = forms.BooleanField(
+        required=False,
+        label="On Macs: for users instead of the whole Mac",
+        help_text="Every managed user of the Mac gets it. Other devices always get it for the whole device.",
+    )
+    attribute_support = forms.BooleanField(
+        required=False,
+        label="Fill in variables",
+        help_text="{{serial_number}}, {{device_name}} or the name of a custom attribute becomes the value of the device "
+        "when the profile is delivered. It works in plain XML files, not in signed or binary ones.",
+    )
+    escape_attributes = forms.BooleanField(
+        required=False,
+        label="Escape what is filled in",
+        help_text="A value with & or < stays a text and cannot break the file. Leave it on, unless your values are pieces "
+        "of XML themselves.",
+    )
+    reinstall_after_os_update = forms.BooleanField(
+        required=False,
+        label="Send it again after an update of the system",
+        help_text="For the few profiles that devices lose or forget when their system is updated.",
+    )
+
+    def settings(self) -> dict[str, bool]:
+        return {name: self.cleaned_data[name] for name in SETTINGS}
+
+
+class UploadForm(SettingsForm):
+    file = ProfileFile(
+        label="File", help_text=f"A .mobileconfig file: XML or binary, signed or not, up to {MAX_MEBIBYTES} MiB."
+    )
+    device_groups = GroupChoice(
+        DeviceGroup.objects.none(),
+        required=False,
+        label="Assign it to",
+        help_text="You can do this later, too.",
+    )
+    field_order = ("file", "name", *SETTINGS, "device_groups")
+
+    def __init__(self, *args: Any, account: Account, **options: Any) -> None:
+        super().__init__(*args, account=account, **options)
+        self.fields["name"].help_text = "What you call it here. Empty: the name that stands in the file."
+        self.fields["device_groups"].queryset = with_numbers(self.fields["device_groups"].queryset)
+
+
+class EditForm(SettingsForm):
+    file = ProfileFile(required=False, label="New file", help_text="Empty: the present one stays.")
+    anyway = forms.BooleanField(required=False, label="Send it although variables are unknown")
+    field_order = ("name", "file", "anyway", *SETTINGS)
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.fields["name"].required = True
+        self.box = self.fields.pop("anyway")
+        if "anyway" in self.data:
+            self.ask_anyway()
+
+    def ask_anyway(self) -> None:
+        """The box stands on the page only after somebody was told why."""
+        self.fields["anyway"] = self.box
+        self.order_fields(self.field_order)
+
+    @property
+    def is_meant(self) -> bool:
+        return bool(self.cleaned_data.get("anyway"))
+
+
+class AssignForm(PageForm):
+    """Where else the profile should be. What it is assigned to already is not offered."""
+
+    device_groups = GroupChoice(DeviceGroup.objects.none(), required=False, label="Device groups")
+    assignment_groups = GroupChoice(AssignmentGroup.objects.none(), required=False, label="Assignment groups")
+    devices = forms.CharField(
+        required=False,
+        max_length=MAX_NAMED * 100,
+        label="Single devices",
+        widget=forms.Textarea(attrs={"rows": 3}),
+        help_text="One on each line: serial number, UDID or name.",
+    )
+
+    def __init__(self, *args: Any, account: Account, profile: Profile, **options: Any) -> None:
+        super().__init__(*args, account=account, **options)
+        self.account = account
+        present = profile.assignments.all()
+        for name, column in (("device_groups", "device_group"), ("assignment_groups", "assignment_group")):
+            field = self.fields[name]
+            taken = present.filter(**{f"{column}__isnull": False}).values(column)
+            field.queryset = field.queryset.exclude(pk__in=taken).order_by("name", "pk")
+            if not field.queryset.exists():
+                del self.fields[name]
+        if "device_groups" in self.fields:
+            self.fields["device_groups"].queryset = with_numbers(self.fields["device_groups"].queryset)
+
+    def clean_devices(self) -> list[Device]:
+        lines = list(dict.fromkeys(line.strip() for line in self.cleaned_data["devices"].splitlines() if line.strip()))
+        if len(lines) > MAX_NAMED:
+            raise forms.ValidationError(f"At most {MAX_NAMED} devices at once. For more, use a group.")
+        return _named(lines, self.account)
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean()
+        if not self.errors and not self.owners():
+            raise forms.ValidationError("Choose a group, or name a device.")
+        return given
+
+    def owners(self) -> list[Device | DeviceGroup | AssignmentGroup]:
+        return [
+            one for name in ("device_groups", "assignment_groups", "devices") for one in self.cleaned_data.get(name, ())
+        ]
+
+
+def with_numbers(groups: Any) -> Any:
+    """With the number of devices of each, as `number`."""
+    return groups.annotate(number=Count("devices", filter=Q(devices__removed_at=None))).order_by("name", "pk")
+
+
+def goes_to(count: int) -> str:
+    """What a change of so many enrolled devices means, in a sentence."""
+    if not count:
+        return "No enrolled device is concerned."
+    later = " That is many: they get it little by little." if count > MANY else ""
+    return f"It goes to {count_of(count, 'device')}.{later}"
+
+
+def _named(lines: Sequence[str], account: Account) -> list[Device]:
+    """The devices of these lines, or an error that says which line names none or several."""
+    devices = Device.objects.for_account(account).without_facts()
+    spellings = {*lines, *(line.upper() for line in lines)}
+    named = Q(serial_number__in=spellings) | Q(udid__in=spellings) | Q(name__in=lines)
+    found = list(devices.filter(named).order_by("pk")[: MAX_NAMED * 5])
+    chosen, faults = [], []
+    for line in lines:
+        exact = [one for one in found if {line, line.upper()} & {one.serial_number, one.udid}]
+        matching = exact or [one for one in found if one.name == line]
+        if len(matching) == 1:
+            chosen.append(matching[0])
+        else:
+            faults.append(f"“{line[:80]}” is {'the name of several devices' if matching else 'no device'}.")
+    if faults:
+        raise forms.ValidationError(faults[:5])
+    return list({one.pk: one for one in chosen}.values())

@@ -1,0 +1,88 @@
+"""How many devices an assignment has reached: what the API and the admin show of a profile, an app or a group.
+
+A device without a row yet is pending; a profile for the users of a Mac counts once for each of them.
+"""
+
+from collections.abc import Iterable
+
+from django.db.models import Count, Q, QuerySet
+
+from apps_catalog.models import App, AppAssignment, AppInstall
+from devices.models import (
+    AssignmentGroup,
+    AssignmentMember,
+    Device,
+    DeviceState,
+    GroupType,
+    ItemState,
+    Profile,
+    ProfileInstall,
+)
+from devices.services.due import devices_of_group
+from devices.services.memberships import assigned_to, named_in
+
+Totals = dict[ItemState, int]
+
+
+def totals_of_profile(profile: Profile) -> Totals:
+    """State → number, every state named."""
+    should = Device.objects.filter(assigned_to(profile), account_id=profile.account_id)
+    return _totals(ProfileInstall.objects.filter(profile=profile), should)
+
+
+def totals_of_app(app: App) -> Totals:
+    """State → number, every state named."""
+    return _totals(AppInstall.objects.filter(app=app), _should_have(app))
+
+
+def devices_counted(app: App, state: str | None = None) -> QuerySet[Device]:
+    """The enrolled devices that are counted in the totals of the app, in that state or in any."""
+    rows = AppInstall.objects.filter(app=app)
+    found = Q(pk__in=(rows.filter(state=state) if state else rows).values("device"))
+    if state in (None, ItemState.PENDING):
+        found |= Q(pk__in=_should_have(app).values("pk")) & ~Q(pk__in=rows.values("device"))
+    return Device.objects.filter(found, account_id=app.account_id, state=DeviceState.ENROLLED, removed_at=None)
+
+
+def totals_of_group(group: AssignmentGroup) -> list[tuple[Profile | App, Totals]]:
+    """Each profile and app of the group with its totals on the devices of the group. Statements: as many for one as for all."""
+    devices = devices_of_group(group)
+    profiles = Profile.objects.filter(assignments__assignment_group=group, removed_at=None)
+    managed = AppAssignment.objects.filter(group=group, deployment_type=GroupType.STANDARD)
+    apps = App.objects.filter(pk__in=managed.values("app"), removed_at=None)
+    count = devices.filter(state=DeviceState.ENROLLED).count()
+    return [
+        *_of_each(profiles, ProfileInstall.objects.filter(device__in=devices), "profile", count),
+        *_of_each(apps, AppInstall.objects.filter(device__in=devices), "app", count),
+    ]
+
+
+def _of_each(items: QuerySet, installs: QuerySet, column: str, devices: int) -> Iterable[tuple[Profile | App, Totals]]:
+    """installs: on the devices that should have the items, of which there are so many enrolled."""
+    found = list(items.order_by("name", "pk"))
+    rows = _enrolled(installs).filter(**{f"{column}__in": found}).order_by()
+    counted = {row[:2]: row[2] for row in rows.values_list(column, "state").annotate(count=Count("pk"))}
+    reached = dict(rows.values_list(column).annotate(count=Count("device", distinct=True)))
+    totals = [(item, {state: counted.get((item.pk, state), 0) for state in ItemState}) for item in found]
+    for item, mine in totals:
+        mine[ItemState.PENDING] += devices - reached.get(item.pk, 0)
+    return totals
+
+
+def _should_have(app: App) -> QuerySet[Device]:
+    groups = AppAssignment.objects.filter(app=app, deployment_type=GroupType.STANDARD).values("group")
+    members = AssignmentMember.objects.filter(group__in=groups)
+    return Device.objects.filter(named_in(members), account_id=app.account_id)
+
+
+def _totals(installs: QuerySet, should: QuerySet[Device]) -> Totals:
+    rows = _enrolled(installs)
+    counted = dict(rows.order_by().values_list("state").annotate(count=Count("pk")))
+    totals = {state: counted.get(state, 0) for state in ItemState}
+    enrolled = should.filter(state=DeviceState.ENROLLED, removed_at=None)
+    totals[ItemState.PENDING] += enrolled.exclude(pk__in=rows.values("device")).count()
+    return totals
+
+
+def _enrolled(rows: QuerySet) -> QuerySet:
+    return rows.filter(Q(device__state=DeviceState.ENROLLED, device__removed_at=None))
