@@ -14,17 +14,15 @@ from enrollment.models import CertificateAuthority, TrustedAuthority
 from enrollment.services.errors import EnrollmentError
 from enrollment.services.trust import stop_trusting, trust_authority
 from mdm.accounts.admin_base import AccountAdmin, EmptyState, Page, ReadOnlyAdmin, actor_of
-from mdm.accounts.admin_forms import ConfirmForm, PageForm, posted, posted_files
+from mdm.accounts.admin_forms import ConfirmForm, PageForm, SmallFileField, posted, posted_files
 from mdm.accounts.admin_html import time_tag, two_lines
 from mdm.accounts.permissions import Action
 from mdm.common import certs
 
-MAX_FILE_BYTES = 64 * 1024
-
 
 class TrustForm(PageForm):
     name = forms.CharField(max_length=200, required=False, help_text="Empty: what the certificate calls itself.")
-    file = forms.FileField(label="CA certificate", required=False, help_text="PEM or DER.")
+    file = SmallFileField(what="a certificate", label="CA certificate", required=False, help_text="PEM or DER.")
     pem = forms.CharField(
         label="or paste it",
         required=False,
@@ -33,9 +31,7 @@ class TrustForm(PageForm):
 
     def clean(self) -> dict[str, Any]:
         file, pem = self.cleaned_data.get("file"), self.cleaned_data.get("pem")
-        if file and file.size > MAX_FILE_BYTES:
-            self.add_error("file", "This file is far too large to be a certificate.")
-        elif not file and not pem:
+        if not file and not pem and not self.has_error("file"):
             self.add_error("file", "Choose a file, or paste the certificate below.")
         return self.cleaned_data
 

@@ -7,10 +7,13 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
+from apps_catalog.admin.installed_apps import InstalledAppPages
 from devices.admin import DeviceAdmin
+from devices.admin.device_page import Tab
 from devices.models import Device, DeviceGroup, DeviceState
 from devices.services.errors import DeviceError
 from devices.services.groups import default_group
+from enrollment.admin.assigned import ASSIGNED, AssignedPages
 from enrollment.models import Enrollment
 from enrollment.services.errors import EnrollmentError
 from enrollment.services.links import create_device_with_link, link_for_device, remove_device
@@ -25,13 +28,15 @@ class AddForm(PageForm):
 
 
 @admin.register(Device)
-class EnrollableDeviceAdmin(DeviceAdmin):
+class EnrollableDeviceAdmin(AssignedPages, InstalledAppPages, DeviceAdmin):
     add_label = "Add device"
     needs = {"add": Action.MANAGE_DEVICES}
     pages = (
         *DeviceAdmin.pages,
         Page("<int:pk>/link/", "link", Action.MANAGE_DEVICES, post_only=True),
         Page("<int:pk>/remove/", "remove", Action.DESTROY),
+        *AssignedPages.assigned_pages,
+        *InstalledAppPages.installed_app_pages,
     )
     empty_state = EmptyState(
         "Enroll the first device",
@@ -64,11 +69,16 @@ class EnrollableDeviceAdmin(DeviceAdmin):
             back=self.url("changelist"),
         )
 
+    def tabs(self, device: Device) -> list[Tab]:
+        first, *others = super().tabs(device)
+        return [first, ASSIGNED, *others]
+
     def more_context(self, request: HttpRequest, device: Device) -> dict[str, Any]:
         """The open one-time link, for those who may hand it out."""
         if device.state == DeviceState.ENROLLED or not self.may(request, Action.MANAGE_DEVICES):
             return {}
-        unused = Enrollment.objects.filter(device=device, spent_at=None, revoked_at=None).first()
+        links = Enrollment.objects.for_account(device.account_id).filter(device=device)
+        unused = links.filter(spent_at=None, revoked_at=None).first()
         return {"asks_to_enroll": True, "enrollment": unused if unused and not unused.why_closed else None}
 
     def link(self, request: HttpRequest, device: Device) -> HttpResponse:

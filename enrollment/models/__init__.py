@@ -1,6 +1,20 @@
-"""How a device gets in: enrollments and the certificates that devices are known by."""
+"""How devices get in: links, the account's certificate authorities, what they issued, and Apple's device lists."""
 
 from enrollment.models.ca import CertificateAuthority, IdentityCertificate, ScepChallenge, TrustedAuthority
+from enrollment.models.dep import AssignState, DepDevice, DepKey, DepServer
+from enrollment.models.dep_settings import DepSettings, PrimaryAccount
 from enrollment.models.enrollment import Enrollment
 
-__all__ = ["CertificateAuthority", "Enrollment", "IdentityCertificate", "ScepChallenge", "TrustedAuthority"]
+__all__ = [
+    "AssignState",
+    "CertificateAuthority",
+    "DepDevice",
+    "DepKey",
+    "DepServer",
+    "DepSettings",
+    "Enrollment",
+    "IdentityCertificate",
+    "PrimaryAccount",
+    "ScepChallenge",
+    "TrustedAuthority",
+]

@@ -1,16 +1,24 @@
+from typing import Self
+
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from devices.models import Device, DeviceGroup
-from mdm.accounts.scoping import AccountScoped
+from mdm.accounts.scoping import AccountQuerySet, AccountScoped
 from mdm.common.tokens import new_token
 
 
 def new_code() -> str:
     """128 random bits: short enough to type when needed, too long to guess."""
     return new_token(16)
+
+
+class EnrollmentQuerySet(AccountQuerySet):
+    def for_account(self, account: models.Model | int) -> Self:
+        """Those that people made; the ones of automated enrollment are nobody's to hand out, revoke or look at."""
+        return super().for_account(account).filter(is_automated=False)
 
 
 class Enrollment(AccountScoped):
@@ -23,6 +31,8 @@ class Enrollment(AccountScoped):
         Device, null=True, blank=True, on_delete=models.CASCADE, related_name="enrollments", editable=False
     )
     device_group = models.ForeignKey(DeviceGroup, on_delete=models.CASCADE, related_name="enrollments")
+    # Made when a device of Apple's lists asks for its profile; such ones are in no list and nobody opens their URL.
+    is_automated = models.BooleanField(default=False, editable=False)
     name = models.CharField(max_length=200, blank=True, help_text="For yourself: where you hand this link out.")
     expires_at = models.DateTimeField("valid until", null=True, blank=True, help_text="Empty: it does not run out.")
     spent_at = models.DateTimeField("used", null=True, editable=False)
@@ -33,11 +43,20 @@ class Enrollment(AccountScoped):
         settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+", editable=False
     )
 
+    objects = EnrollmentQuerySet.as_manager()
+
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["device"], condition=Q(spent_at=None, revoked_at=None), name="one_open_enrollment_per_device"
-            )
+                fields=["device"],
+                condition=Q(spent_at=None, revoked_at=None, is_automated=False),
+                name="one_open_enrollment_per_device",
+            ),
+            models.UniqueConstraint(
+                fields=["device"],
+                condition=Q(spent_at=None, revoked_at=None, is_automated=True),
+                name="one_open_automated_enrollment",
+            ),
         ]
         indexes = [models.Index(fields=["account", "id"], name="enrollment_pages")]
 

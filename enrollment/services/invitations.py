@@ -8,6 +8,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db import transaction
 
+from devices.services.devices import update_device
 from enrollment.models import Enrollment
 from enrollment.services.errors import EnrollmentError
 from enrollment.services.links import why_closed
@@ -35,4 +36,6 @@ def send_invitation(enrollment: Enrollment, contact: str, actor: Actor) -> None:
     reason = why_closed(enrollment)
     if reason:
         raise EnrollmentError(f"This enrollment link is {reason} and cannot be used for an invitation.")
+    if enrollment.device is not None and not enrollment.device.email:
+        update_device(enrollment.device, email=contact, actor=actor)
     transaction.on_commit(partial(send_invitation_task.delay, enrollment.pk, contact, asdict(actor)))

@@ -35,7 +35,11 @@ def licence_for(enrollment: Enrollment) -> Licence:
     """
     if enrollment.account.license_total is None:
         return Licence.FREE
-    total = Account.objects.select_for_update().values_list("license_total", flat=True).get(pk=enrollment.account_id)
+    total = (
+        Account.objects.select_for_update(no_key=True)
+        .values_list("license_total", flat=True)
+        .get(pk=enrollment.account_id)
+    )
     if total is None or _needs_none(enrollment):
         return Licence.FREE
     enrolled = _enrolled(enrollment.account_id)

@@ -1,45 +1,36 @@
-"""From invited to enrolled to gone: what check-in messages do to devices, channels and enrollments.
+"""From invited to enrolled: what the first check-in messages do to devices, channels and enrollments.
 
-Source: Apple, "Authenticate", "Token Update", "Check Out".
+Who may enroll is decided in `admission.py`; how a device leaves stands in `leaving.py`.
+Source: Apple, "Authenticate", "Token Update".
 """
 
-from dataclasses import dataclass
+from functools import partial
 
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.utils import timezone
 
-from devices.models import Device, DeviceState
+from apps_catalog.models import AppInstall
+from devices.models import Device, DeviceState, ProfileInstall
 from devices.services.actions import prepared_inventory
-from devices.services.groups import default_group
-from devices.services.matching import find_device, make_device, take_facts
-from enrollment.models import Enrollment, IdentityCertificate
-from enrollment.services.links import claim
+from devices.services.due import mark_one
+from devices.services.matching import find_device, take_facts
+from enrollment.services.admission import Caller, Refused, admit, check_licences, give_to
+from enrollment.services.setup_accounts import account_orders
 from mdm.accounts.actors import DEVICE
 from mdm.accounts.models import Account
 from mdm.channels.models import GONE, Channel, ChannelState
 from mdm.channels.services import close, take_token
 from mdm.commands.services import clear, enqueue_many
 from mdm.common import rows
+from mdm.common.nudge import nudge_named
 from mdm.common.text import clean_text
 from mdm.events.models import Level
 from mdm.events.services import emit
-from mdm.protocol.checkin import Authenticate, CheckOut, TokenUpdate
+from mdm.protocol.checkin import Authenticate, TokenUpdate
 from mdm.protocol.ids import ChannelKey
 
-
-class Refused(Exception):
-    """The device may not enroll; the text goes to the log."""
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Whose certificate signed the message: identity is None for a certificate of a trusted external CA."""
-
-    account_id: int
-    fingerprint: str
-    identity: IdentityCertificate | None
-    enrollment: Enrollment | None
+RELEASER = "enrollment.tasks.release_waiting_devices"
 
 
 def authenticated(caller: Caller, message: Authenticate, *, ip: str | None = None) -> Channel:
@@ -63,12 +54,16 @@ def authenticated(caller: Caller, message: Authenticate, *, ip: str | None = Non
 
 def _authenticated(caller: Caller, message: Authenticate, ip: str | None) -> Channel:
     account = caller.identity.account if caller.identity else Account.objects.get(pk=caller.account_id)
-    device = _device_for(account, caller, message, find_device(account.pk, message))
-    _check_licences(account, device)
+    device = admit(account, caller, message, find_device(account.pk, message))
+    check_licences(account, device)
     is_new = device.pk is None
     take_facts(device, message)
+    if caller.enrollment and caller.enrollment.is_automated != bool(device.is_dep_enrollment):
+        # Macs tell it later, others never do.
+        device.is_dep_enrollment = caller.enrollment.is_automated
+        rows.update(device, ["is_dep_enrollment"])
     if caller.identity and caller.identity.device_id != device.pk:
-        _give_to(device, caller.identity)
+        give_to(device, caller.identity)
     same_key = Q(account=account, device_key=message.key.device_id)
     condition = "(account_id = %s AND device_key = %s) OR fingerprint = %s"
     found = rows.select(Channel, condition, account.pk, message.key.device_id, caller.fingerprint, lock=True)
@@ -102,79 +97,13 @@ def _begin(channel: Channel, device: Device, caller: Caller, message: Authentica
     channel.push_token, channel.push_magic, channel.push_due_at = b"", "", None
     # Whoever enrolls in the name of a known device must not be handed what that one entrusted to us.
     channel.unlock_token = channel.bootstrap_token = b""
+    channel.awaiting_configuration, channel.awaiting_since = False, None
     channel.closed_at = None
     channel.last_seen_at, channel.last_seen_ip = timezone.now(), ip
     if channel.pk:
         channel.save()
     else:
         rows.insert(channel)
-
-
-def _give_to(device: Device, identity: IdentityCertificate) -> None:
-    """The first device that uses a certificate has it for good. Raises Refused if another was quicker."""
-    free = IdentityCertificate.objects.filter(Q(device=identity.device_id) | Q(device=device), pk=identity.pk)
-    if not free.update(device=device):
-        raise Refused("the certificate belongs to another device")
-
-
-def _device_for(account: Account, caller: Caller, message: Authenticate, known: Device | None) -> Device:
-    """The row for this enrollment. Raises Refused where certificate, invitation and device do not belong together."""
-    identity, enrollment = caller.identity, caller.enrollment
-    if identity and identity.device_id and not _came_by_link(identity, enrollment):
-        # Renewed by an enrolled device, or used by one before: it speaks for that device only.
-        if known is None or identity.device_id != known.pk:
-            raise Refused("the certificate belongs to another device")
-        return known
-    if identity is None and _speaks_for_another(caller, message):
-        raise Refused("the certificate belongs to another device")
-    if enrollment is None:
-        return known or make_device(account, message, default_group(account).pk)
-    announced = enrollment.device
-    if announced and announced.removed_at:
-        raise Refused("the device was removed")
-    if announced and _is_another(announced, message):
-        raise Refused("the link was made for another device")
-    if not claim(enrollment, caller.fingerprint):
-        raise Refused("the link is not valid any more")
-    if announced is None:
-        return _join(known, enrollment) or make_device(account, message, enrollment.device_group_id)
-    if known is None or known.pk == announced.pk:
-        return announced
-    return _fold(known, announced)
-
-
-def _came_by_link(identity: IdentityCertificate, enrollment: Enrollment | None) -> bool:
-    """Issued by a one-time link for the device that it awaits. What came after the link was spent are renewals."""
-    if enrollment is None or enrollment.device_id != identity.device_id:
-        return False
-    return enrollment.spent_at is None or identity.created_at <= enrollment.spent_at
-
-
-def _speaks_for_another(caller: Caller, message: Authenticate) -> bool:
-    """A certificate of an external CA names no device: it belongs to the first one that used it."""
-    bound = Channel.objects.filter(account_id=caller.account_id, fingerprint=caller.fingerprint)
-    return bound.exclude(device_key=message.key.device_id).exists()
-
-
-def _is_another(announced: Device, message: Authenticate) -> bool:
-    present = announced.enrollment_id if message.key.is_user_enrollment else announced.udid
-    return bool(present) and present != message.key.device_id
-
-
-def _join(known: Device | None, enrollment: Enrollment) -> Device | None:
-    """A known device that comes through a group's link moves to that group."""
-    if known is not None:
-        known.group_id = enrollment.device_group_id
-    return known
-
-
-def _fold(known: Device, announced: Device) -> Device:
-    """A known device came with the link of a row that awaited a new one: the known row stays, name and group move."""
-    Enrollment.objects.filter(device=announced).update(device=known)
-    IdentityCertificate.objects.filter(device=announced).update(device=known)
-    known.name, known.group = announced.name or known.name, announced.group
-    announced.delete()
-    return known
 
 
 def _log_refused(account_id: int, key: ChannelKey, refusal: Refused, **facts: str) -> None:
@@ -187,17 +116,6 @@ def _log_refused(account_id: int, key: ChannelKey, refusal: Refused, **facts: st
         udid=key.device_id,
         **facts,
     )
-
-
-def _check_licences(account: Account, device: Device) -> None:
-    """Asked twice: at Authenticate, so that it is refused early, and at TokenUpdate, where a licence is taken."""
-    if account.license_total is None or device.is_enrolled:
-        return
-    # The account row is the lock under which licences are counted.
-    Account.objects.select_for_update().get(pk=account.pk)
-    enrolled = Device.objects.for_account(account).filter(state=DeviceState.ENROLLED).count()
-    if enrolled >= account.license_total:
-        raise Refused(f"all {account.license_total} device licences of the account are in use")
 
 
 def token_updated(channel: Channel, message: TokenUpdate, *, ip: str | None = None) -> None:
@@ -214,9 +132,13 @@ def token_updated(channel: Channel, message: TokenUpdate, *, ip: str | None = No
 
 
 def _token_updated(channel: Channel, message: TokenUpdate, ip: str | None) -> None:
+    # Whoever writes to both locks the device before its channels; a new token changes nothing of the device.
+    device = _locked_device(channel) if channel.state != ChannelState.OPEN else None
     (channel,) = rows.select(Channel, "id = %s", channel.pk, lock=True)
     if channel.state in GONE:
         return  # an operator removed the device a moment ago: it hears of that at its next connect
+    if device is not None and device.pk == channel.device_id:
+        channel.device = device
     changed = bool(message.token) and bytes(channel.push_token) != message.token
     columns = take_token(
         channel,
@@ -225,11 +147,15 @@ def _token_updated(channel: Channel, message: TokenUpdate, ip: str | None) -> No
         push_magic=message.push_magic,
         unlock_token=message.unlock_token,
     )
+    began_to_wait = message.awaiting_configuration and not channel.awaiting_configuration
+    if message.awaiting_configuration != channel.awaiting_configuration:
+        channel.awaiting_since = channel.token_updated_at if began_to_wait else None
     channel.awaiting_configuration = message.awaiting_configuration
     channel.user_short_name = clean_text(message.user_short_name, 255) or channel.user_short_name
     channel.user_long_name = clean_text(message.user_long_name, 255) or channel.user_long_name
     channel.last_seen_at, channel.last_seen_ip = timezone.now(), ip
-    columns += ["awaiting_configuration", "user_short_name", "user_long_name", "last_seen_at", "last_seen_ip"]
+    columns += ["awaiting_configuration", "awaiting_since", "user_short_name", "user_long_name"]
+    columns += ["last_seen_at", "last_seen_ip"]
     is_first = channel.state != ChannelState.OPEN
     if is_first:
         channel.state = ChannelState.OPEN
@@ -245,22 +171,40 @@ def _token_updated(channel: Channel, message: TokenUpdate, ip: str | None) -> No
             device=channel.device,
             user=channel.user_short_name or channel.user_key,
         )
+        # Profiles for users wait for a line to one; what came by a former line of this user went with it.
+        ProfileInstall.objects.filter(device=channel.device, user_key=channel.user_key).delete()
+        mark_one(channel.device)
     elif is_first:
         _enrolled(channel)
     elif changed:
         emit("device.token_updated", account_id=channel.account_id, actor=DEVICE, device=channel.device)
+    if began_to_wait and not (is_first and not channel.is_user_channel):
+        # Nothing else may be on its way to that user; a device that has just enrolled has its inventory to tell first.
+        transaction.on_commit(partial(nudge_named, RELEASER))
+
+
+def _locked_device(channel: Channel) -> Device:
+    (device,) = rows.select(Device, "id = %s", channel.device_id, lock=True)
+    return device
 
 
 def _enrolled(channel: Channel) -> None:
     """The first enrollment work: state, log, and the questions whose answers fill the device's page."""
     device = channel.device
-    _check_licences(channel.account, device)
+    if device.removed_at:
+        raise Refused("the device was removed")
+    check_licences(channel.account, device)
     was_enrolled_before = device.enrolled_at is not None
     device.state = DeviceState.ENROLLED
     device.enrolled_at = timezone.now()
     device.unenrolled_at = None
+    # What it should have comes next, by the reconciler; a device that enrolls anew has nothing of what was sent before.
+    if was_enrolled_before:
+        ProfileInstall.objects.filter(device=device).delete()
+        AppInstall.objects.filter(device=device).delete()
     rows.update(device, ["state", "enrolled_at", "unenrolled_at"])
-    requests = prepared_inventory(device)
+    mark_one(device)
+    requests = (*account_orders(channel), *prepared_inventory(device))
     emit(
         "device.reenrolled" if was_enrolled_before else "device.enrolled",
         account_id=channel.account_id,
@@ -291,22 +235,3 @@ def open_user_channel(device_channel: Channel, message: TokenUpdate) -> Channel:
         channel.state, channel.closed_at = ChannelState.AUTHENTICATED, None
         channel.save(update_fields=["device", "fingerprint", "state", "closed_at"])
     return channel
-
-
-def checked_out(channel: Channel, message: CheckOut) -> None:
-    """The device removed our profile (or a user was removed from it). Repeats change nothing."""
-    device = channel.device
-    with transaction.atomic():
-        gone = Q(pk=channel.pk) if channel.is_user_channel else Q(device=device)
-        for one in Channel.objects.filter(gone).select_related("device"):
-            clear(one, actor=DEVICE, also_sent=True, why="the device checked out")
-        closed = close(gone)
-        if channel.is_user_channel:
-            if closed:
-                emit("channel.closed", account_id=channel.account_id, actor=DEVICE, device=device, user=str(channel))
-            return
-        if device.is_enrolled:
-            device.state = DeviceState.UNENROLLED
-            device.unenrolled_at = timezone.now()
-            device.save(update_fields=["state", "unenrolled_at"])
-            emit("device.unenrolled", account_id=channel.account_id, actor=DEVICE, device=device, why="checked out")

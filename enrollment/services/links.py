@@ -33,7 +33,7 @@ def link_for_device(device: Device, actor: Actor, *, created_by: User | None = N
     """
     if device.removed_at:
         raise EnrollmentError("This device was removed; add it again to enroll it.")
-    unused = Enrollment.objects.filter(device=device, spent_at=None, revoked_at=None)
+    unused = Enrollment.objects.filter(device=device, spent_at=None, revoked_at=None, is_automated=False)
     present = unused.first()
     if present and not present.why_closed:
         return present
@@ -78,12 +78,14 @@ def revoke(enrollment: Enrollment, actor: Actor) -> bool:
 
 
 def find(code: str) -> Enrollment | None:
-    """The enrollment with that code, open or closed, with account, device and group loaded."""
+    """The enrollment with that code, open or closed, with account, device and group loaded.
+
+    Not those of automated enrollment: nobody was given their URL.
+    """
     if not 0 < len(code) <= MAX_CODE_LENGTH or "\x00" in code:
         return None
-    return (
-        Enrollment.objects.select_related("account", "device", "device_group", "created_by").filter(code=code).first()
-    )
+    links = Enrollment.objects.select_related("account", "device", "device_group", "created_by")
+    return links.filter(code=code, is_automated=False).first()
 
 
 def why_closed(enrollment: Enrollment) -> str:
@@ -95,7 +97,8 @@ def why_closed(enrollment: Enrollment) -> str:
 
 def enrollment_url(device: Device) -> str | None:
     """URL of the device's open one-time link. Lists prefetch `enrollments`, then this asks nothing more."""
-    return next((link.url for link in device.enrollments.all() if not link.why_closed), None)
+    links = (link for link in device.enrollments.all() if not link.is_automated)
+    return next((link.url for link in links if not link.why_closed), None)
 
 
 def remove_device(device: Device, actor: Actor) -> None:

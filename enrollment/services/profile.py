@@ -10,6 +10,7 @@ from django.conf import settings
 
 from devices.models import Device
 from enrollment.models import CertificateAuthority, Enrollment, IdentityCertificate
+from enrollment.services.ade_settings import settings_of
 from enrollment.services.ca import authority_of, open_authority
 from enrollment.services.challenges import challenge_for_device, challenge_for_enrollment
 from mdm.accounts.models import Account
@@ -39,6 +40,7 @@ def enrollment_profile(enrollment: Enrollment) -> bytes:
         topic=topic_of(account, authority_of(account)),
         token=enrollment.token,
         challenge=challenge_for_enrollment(enrollment),
+        is_locked=_is_locked(enrollment),
     )
 
 
@@ -55,6 +57,7 @@ def renewal_profile(device: Device) -> bytes:
         topic=(channel.topic if channel else "") or topic_of(account, authority),
         token=latest.enrollment.token if latest else "",
         challenge=challenge_for_device(device),
+        is_locked=_is_locked(latest.enrollment if latest else None),
     )
 
 
@@ -64,8 +67,27 @@ def topic_of(account: Account, authority: CertificateAuthority) -> str:
     return topic or f"com.apple.mgmt.External.{stable_uuid(authority.scep_id, 'topic').lower()}"
 
 
-def _signed(authority: CertificateAuthority, account: Account, *, topic: str, token: str, challenge: str) -> bytes:
-    base = f"pomona.{stable_uuid(authority.scep_id, 'account').lower()}"
+def profile_identifier(authority: CertificateAuthority) -> str:
+    """PayloadIdentifier of the whole profile: by it a device is told to remove it."""
+    return f"{_base(authority)}.enrollment"
+
+
+def _base(authority: CertificateAuthority) -> str:
+    return f"pomona.{stable_uuid(authority.scep_id, 'account').lower()}"
+
+
+def _is_locked(enrollment: Enrollment | None) -> bool:
+    """Whether nobody may take the profile off the device: as the settings of its DEP server say, for devices of Apple's lists."""
+    if enrollment is None or not enrollment.is_automated or enrollment.device_id is None:
+        return False
+    settings_of_server = settings_of(enrollment.device_id)
+    return settings_of_server is not None and settings_of_server.options.get("is_mdm_removable") is False
+
+
+def _signed(
+    authority: CertificateAuthority, account: Account, *, topic: str, token: str, challenge: str, is_locked: bool
+) -> bytes:
+    base = _base(authority)
     identity_uuid = stable_uuid(authority.scep_id, "identity")
     opened = open_authority(authority)
     payloads = [
@@ -97,12 +119,13 @@ def _signed(authority: CertificateAuthority, account: Account, *, topic: str, to
         ),
     ]
     profile = configuration(
-        f"{base}.enrollment",
+        profile_identifier(authority),
         stable_uuid(authority.scep_id, "enrollment"),
         f"{account.name} Device Management",
         payloads,
         organization=account.name,
         description=f"Lets {account.name} set up and look after this device.",
+        removal_disallowed=is_locked,
     )
     return cms.sign(profile, opened.key, opened.certificate)
 

@@ -15,6 +15,7 @@ from mdm.channels.models import Channel, ChannelState
 from mdm.commands.models import Command
 from mdm.commands.services import enqueue_recipe
 from mdm.commands.states import WAITING
+from mdm.common.batches import rows_by_key
 
 RECIPE = {"Recipe": "enrollment_profile"}
 ASK_AGAIN_AFTER = timedelta(days=1)
@@ -27,13 +28,7 @@ def ask_for_renewals() -> int:
     The command is a recipe: `profile.renewal_profile` makes the profile when it is delivered, with a challenge of then.
     """
     now = timezone.now()
-    asked, last_pk = 0, 0
-    while True:
-        batch = list(_due(now).filter(pk__gt=last_pk).order_by("pk")[:BATCH])
-        if not batch:
-            return asked
-        asked += sum(_ask(identity, now) for identity in batch)
-        last_pk = batch[-1].pk
+    return sum(_ask(identity, now) for some in rows_by_key(_due(now), BATCH) for identity in some)
 
 
 def _due(now: datetime) -> QuerySet[IdentityCertificate]:

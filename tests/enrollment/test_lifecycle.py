@@ -1,13 +1,14 @@
 """Who may enroll, and into which row: links, licences, external CAs, renewed certificates."""
 
 from datetime import timedelta
+from unittest.mock import patch
 
 from django.utils import timezone
 
 from devices.models import Device
 from devices.services.devices import remove_device
 from enrollment.models import Enrollment
-from enrollment.services import links
+from enrollment.services import admission, links
 from mdm.accounts.actors import SYSTEM
 from mdm.accounts.models import Account
 from tests.enrollment.lifecycle_base import LifecycleTestCase
@@ -60,6 +61,27 @@ class OneTimeLinkTest(LifecycleTestCase):
         device = self.new_device(enrollment=self.link)
         remove_device(self.announced, SYSTEM)
         self.assertEqual(self.refused_because(device), "the device was removed")
+
+    def test_a_device_that_is_removed_while_it_enrolls_is_refused(self) -> None:
+        device = self.new_device(enrollment=self.link)
+        device.authenticate()
+        Device.objects.update(removed_at=timezone.now())
+        self.assertEqual(device.token_update().status_code, 403)
+        self.assertEqual(self.events("enrollment.refused")[-1].metadata["why"], "the device was removed")
+        self.announced.refresh_from_db()
+        self.assertEqual(self.announced.state, "awaiting_enrollment")
+
+    def test_what_others_write_to_the_row_meanwhile_stays(self) -> None:
+        device = self.new_device(enrollment=self.link)
+
+        def claim(*arguments: object) -> bool:
+            Device.objects.filter(pk=self.announced.pk).update(name="Joe's iPhone", imei="35 445506 652132 5")
+            return links.claim(*arguments)
+
+        with patch.object(admission, "claim", claim):
+            device.enroll()
+        self.announced.refresh_from_db()
+        self.assertEqual((self.announced.name, self.announced.imei), ("Joe's iPhone", "35 445506 652132 5"))
 
     def test_the_link_of_a_known_device_is_refused_to_another(self) -> None:
         known = self.enrolled_device()

@@ -6,10 +6,10 @@ from django.test import Client, override_settings
 from django.utils import timezone
 
 from enrollment.models import ScepChallenge
-from mdm.protocol.profile import read_profile
 from mdm.push.models import PushCertificate
 from tests.enrollment.base import EnrollmentTestCase
 from tests.factories import make_device, make_enrollment, make_user
+from tests.mdm.protocol.profiles import read_profile
 
 IPHONE = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_5 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5"
 MAC = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.5 Safari"

@@ -7,6 +7,7 @@ from django.core import mail
 from django.test import override_settings
 from django.utils import timezone
 
+from devices.services.variables import variables_of
 from enrollment import tasks
 from enrollment.services.errors import EnrollmentError
 from enrollment.services.invitations import send_invitation
@@ -28,6 +29,13 @@ class SendInvitationTest(AccountTestCase):
     def invite(self, contact: str = "anna@example.com") -> None:
         with self.captureOnCommitCallbacks(execute=True):
             send_invitation(self.enrollment, contact, API)
+
+    def test_the_address_is_known_of_the_device_and_a_second_one_does_not_change_it(self) -> None:
+        self.invite()
+        self.invite("somebody.else@example.com")
+        self.device.refresh_from_db()
+        self.assertEqual(self.device.email, "anna@example.com")
+        self.assertEqual(variables_of(self.device)["email"], "anna@example.com")
 
     def test_it_mails_the_link_and_logs_it(self):
         self.invite(" anna@example.com ")
