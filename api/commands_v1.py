@@ -43,8 +43,8 @@ SENT_COMMAND = shape(
         "SentCommandPayload",
         command_uuid=serializers.CharField(),
         CommandUUID=serializers.CharField(),
-        command=serializers.DictField(),
-        Command=serializers.DictField(),
+        command=shape("SentSnakeCaseCommand", request_type=serializers.CharField())(),
+        Command=shape("SentAppleCommand", request_type=serializers.CharField(), RequestType=serializers.CharField())(),
     )(),
 )
 SENT_PLIST = shape(
@@ -61,12 +61,15 @@ QUEUE = shape(
     "CommandQueue",
     commands=shape("QueuedCommand", uuid=serializers.CharField(), payload=serializers.CharField())(many=True),
 )
+PROPERTY_LIST = {"application/xml": OpenApiTypes.BINARY}
 PUSHED = shape("Pushed", status=serializers.CharField())
 
 
 class RawView(ApiView):
     """Bodies are read as what the path says, whatever the Content-Type: curl calls all of them forms."""
 
+    section = "commands"
+    tag = "Raw commands"
     takes_parameters = False
 
     def body(self) -> bytes:
@@ -82,8 +85,9 @@ class RawView(ApiView):
 
 
 class CommandsView(RawView):
-    @describe("commands_send", "Send a command", answers=SENT_COMMAND, status=201, takes=NEW_COMMAND)
+    @describe("commands_send", "Send a command as flat JSON", answers=SENT_COMMAND, status=201, takes=NEW_COMMAND)
     def create(self, request: Request) -> Response:
+        """The command's own keys stand beside these, in snake_case. Read as JSON whatever the Content-Type says."""
         body = load_json(self.body())
         udid, request_type = (_required(body, name) for name in ("udid", "request_type"))
         device = self.device(udid)
@@ -110,13 +114,15 @@ class QueueView(RawView):
         ]
         return Response({"commands": commands})
 
-    @describe("commands_clear", "Cancel what no device has received yet", answers=OpenApiTypes.OBJECT)
+    @describe("commands_clear", "Cancel what the device has not received yet", answers=OpenApiTypes.OBJECT)
     def destroy(self, request: Request, udid: str) -> Response:
         for channel in self.device(udid).channels.filter(user_key="").select_related("device"):
             clear(channel, actor=request.actor, why="cleared through the API")
         return Response({})
 
-    @describe("commands_send_plist", "Send a property list as it is", answers=SENT_PLIST, status=201)
+    @describe(
+        "commands_send_plist", "Send a property list as it is", answers=SENT_PLIST, status=201, takes=PROPERTY_LIST
+    )
     def create(self, request: Request, udid: str) -> Response:
         command = send_raw(self.device(udid), self.body(), actor=request.actor)
         payload = {
@@ -127,7 +133,9 @@ class QueueView(RawView):
         }
         return Response({"payload": payload}, status=201)
 
-    @describe("commands_put_plist", "Send a property list as it is", answers=SENT_PLIST, status=201)
+    @describe(
+        "commands_put_plist", "Send a property list, as by POST", answers=SENT_PLIST, status=201, takes=PROPERTY_LIST
+    )
     def replace(self, request: Request, udid: str) -> Response:
         return self.create(request, udid)
 
@@ -137,7 +145,7 @@ class PushView(RawView):
 
     changes_always = True
 
-    @describe("push", "Wake a device", answers=PUSHED)
+    @describe("push", "Wake a device, so that it connects", answers=PUSHED)
     def push(self, request: Request, udid: str) -> Response:
         channel = find_channel(self.device(udid))
         with transaction.atomic():

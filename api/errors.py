@@ -20,9 +20,12 @@ from django.views import defaults
 from rest_framework import exceptions
 from rest_framework.response import Response
 
+from apps_catalog.packages.errors import BadPackage
+from apps_catalog.services.errors import CatalogError
 from devices.services.errors import DeviceError
 from enrollment.services.errors import EnrollmentError
 from mdm.commands.services import CommandExists
+from mdm.events.webhooks import WebhookError
 from mdm.protocol.errors import ProtocolError
 
 logger = logging.getLogger(__name__)
@@ -30,6 +33,9 @@ logger = logging.getLogger(__name__)
 JSON_PREFIXES = ("/api/", "/v1/", "/push/")
 RAW_PREFIXES = ("/v1/", "/push/")
 NOT_FOUND = "object not found"
+# A list of thousands may be wrong in each of its items; titles repeat what was sent.
+MAX_TITLES = 100
+MAX_TITLE_LENGTH = 1000
 
 
 class ApiError(exceptions.APIException):
@@ -74,21 +80,26 @@ def _describe(error: Exception) -> tuple[int, list[str]]:
         case Http404() | ObjectDoesNotExist() | exceptions.NotFound():
             return 404, [NOT_FOUND]
         case exceptions.ValidationError():
-            return 422, list(_sentences(error.detail))
+            return 422, _titles(error.detail)
         case exceptions.APIException():
-            return error.status_code, list(_sentences(error.detail))
+            return error.status_code, _titles(error.detail)
         case ValidationError():
             return 422, list(error.messages)
         case CommandExists():
-            return 409, [str(error)]
-        case DeviceError() | EnrollmentError() | ProtocolError():
-            return 422, [str(error)]
+            return 409, [_sentence(str(error))]
+        case DeviceError() | EnrollmentError() | ProtocolError() | CatalogError() | BadPackage() | WebhookError():
+            return 422, [_sentence(str(error))]
         case RequestDataTooBig():
             return 413, ["The request is too large."]
         case SuspiciousOperation() | UnreadablePostError():
             return 400, ["The request could not be read."]
         case _:
             return 500, ["Internal server error"]
+
+
+def _sentence(text: str) -> str:
+    """What is wrong with a command is told without a full stop, as forms show it beside a field."""
+    return text if text.endswith(".") else f"{text}."
 
 
 def _headers(error: Exception) -> dict[str, str]:
@@ -99,6 +110,10 @@ def _headers(error: Exception) -> dict[str, str]:
         headers["Retry-After"] = str(max(1, math.ceil(error.wait)))
         headers["X-RateLimit-Reset"] = str(math.ceil(time.time() + max(1, error.wait)))
     return headers
+
+
+def _titles(detail: Any) -> list[str]:
+    return [line[:MAX_TITLE_LENGTH] for line in _sentences(detail)[:MAX_TITLES]]
 
 
 def _sentences(detail: Any, field: str = "") -> list[str]:

@@ -4,16 +4,23 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
+from mdm.accounts.api_scopes import READ, WRITE, may_use
 from mdm.accounts.models import ApiKey
 
 
 class ApiKeyAccess(BasePermission):
-    """Any live key may read; writing needs a read-write key. Without a key: 401."""
+    """The key's access, and for a limited key its scope in the view's `section`. Without a key: 401."""
 
     def has_permission(self, request: Request, view: object) -> bool:
-        if request.auth is None:
+        key: ApiKey | None = request.auth
+        if key is None:
             return False
-        changes = request.method not in SAFE_METHODS or getattr(view, "changes_always", False)
-        if changes and request.auth.access != ApiKey.Access.READ_WRITE:
-            raise PermissionDenied("This API key is read-only.")
-        return True
+        changes = request.method not in SAFE_METHODS or view.changes_always
+        if may_use(key, view.section, changes=changes):
+            return True
+        if key.access == ApiKey.Access.LIMITED:
+            verb, scope = ("change", WRITE) if changes else ("read", READ)
+            raise PermissionDenied(
+                f"This API key may not {verb} {view.section}: it lacks the scope {view.section}:{scope}."
+            )
+        raise PermissionDenied("This API key is read-only.")

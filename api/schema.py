@@ -1,28 +1,18 @@
-"""OpenAPI: the shapes that the resources' modules declare, and what all operations have in common."""
+"""OpenAPI, operation by operation: the words in which the modules of the resources describe theirs."""
 
+import inspect
+import re
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any
 
-from django.http import HttpRequest
+from drf_spectacular.drainage import isolate_view_method
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
-from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
-from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerView
+from drf_spectacular.utils import OpenApiExample, OpenApiParameter, OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers
 
 FORMS = ["application/json", "application/x-www-form-urlencoded", "multipart/form-data"]
-ERROR = "Error"
-# Of every operation; 404, 409 and the like come with the operations that have an object to miss.
-ERROR_STATUSES = {
-    "400": "The request cannot be read.",
-    "401": "No API key, or one that is not known.",
-    "403": "The API key is read-only.",
-    "404": "The object does not exist in this account.",
-    "422": "What was asked for makes no sense or is not possible; the title says why.",
-    "429": "Too much in too short a time; see Retry-After.",
-}
 LIST_PARAMETERS = [
     OpenApiParameter("limit", int, description="1 to 100; 10 if not given."),
     OpenApiParameter("starting_after", str, description="The id of the last object of the page before."),
@@ -31,18 +21,25 @@ LIST_PARAMETERS = [
 ]
 EMPTY = OpenApiResponse(description="Done; no body.")
 ACCEPTED = OpenApiResponse(description="Accepted: it happens when the device connects. No body.")
-SETTINGS = {
-    "OAS_VERSION": "3.1.0",
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "PATH_CONVERTER_OVERRIDES": {"id": int},
-    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums", "api.schema.add_errors"],
-}
+_CAPITALS = re.compile(r"(?<!^)(?=[A-Z])")
 
 
 class ApiSchema(AutoSchema):
     def map_parsers(self) -> list[str]:
-        """Every write takes its parameters in any of these."""
-        return FORMS
+        """Every write takes its parameters in any of these; files by multipart only, see `api.openapi`."""
+        return FORMS if self.view.takes_parameters else FORMS[:1]
+
+    def get_description(self) -> str:
+        """What the method's own docstring adds to the summary."""
+        return inspect.getdoc(getattr(self.view, self.view.action)) or ""
+
+    def get_tags(self) -> list[str]:
+        """The heading under which readers find it: the view's `tag`, else the section that scopes name."""
+        return [self.view.tag or self.view.section.replace("_", " ").capitalize()]
+
+    def _is_list_view(self, serializer: Any = None) -> bool:
+        """Pages are objects with `data` and `has_more`; the generator would wrap them into an array."""
+        return False
 
 
 class ApiKeyScheme(OpenApiAuthenticationExtension):
@@ -57,22 +54,14 @@ class ApiKeyScheme(OpenApiAuthenticationExtension):
         }
 
 
-class SchemaView(SpectacularAPIView):
-    custom_settings = SETTINGS
-
-
-class SwaggerView(SpectacularSwaggerView):
-    url_name = "api-schema"
-
-
 def shape(name: str, /, **fields: serializers.Field | serializers.Serializer) -> type[serializers.Serializer]:
     """A dictionary with these keys, called name in the schema."""
     return type(f"{name}Serializer", (serializers.Serializer,), fields)
 
 
-def reference(type_name: str) -> serializers.Serializer:
+def reference(type_name: str, *, required: bool = True) -> serializers.Serializer:
     """{data: {type, id}}: a relationship to one object."""
-    return _relationship(type_name, False, ())()
+    return _relationship(type_name, False, ())(required=required)
 
 
 def references(type_name: str, *more: str) -> serializers.Serializer:
@@ -84,14 +73,22 @@ def references(type_name: str, *more: str) -> serializers.Serializer:
 def _relationship(type_name: str, is_many: bool, more: tuple[str, ...]) -> type[serializers.Serializer]:
     name = "".join(part.capitalize() for part in type_name.split("_")) + ("Items" if is_many else "Item")
     fields = {key: serializers.CharField() for key in more}
-    item = shape(name, type=serializers.CharField(), id=serializers.IntegerField(), **fields)
+    item = shape(name, type=type_field(type_name)(), id=serializers.IntegerField(), **fields)
     return shape(f"{name}Relationship", data=item(many=is_many))
+
+
+@cache
+def type_field(type_name: str) -> type[serializers.CharField]:
+    """The word by which every object says what it is."""
+    field = type("TypeField", (serializers.CharField,), {})
+    return extend_schema_field({"type": "string", "example": type_name})(field)
 
 
 class Resource:
     """The documented form of one type of object: `one` is {data: …}, `many` a page of them.
 
-    identifier: the type of its id; None for the account, which has none.
+    identifier: the type of its id; None for the account, which has none. type_name: what `type` says, where that is
+    another word than the name.
     """
 
     def __init__(
@@ -100,8 +97,9 @@ class Resource:
         attributes: Mapping[str, serializers.Field],
         relationships: Mapping[str, serializers.Serializer] | None = None,
         identifier: type[serializers.Field] | None = serializers.IntegerField,
+        type_name: str = "",
     ) -> None:
-        fields: dict[str, Any] = {"type": serializers.CharField()}
+        fields: dict[str, Any] = {"type": type_field(type_name or _CAPITALS.sub("_", name).lower())()}
         if identifier:
             fields["id"] = identifier()
         fields["attributes"] = shape(f"{name}Attributes", **attributes)()
@@ -118,32 +116,36 @@ def describe(
     *,
     answers: Any = EMPTY,
     status: int = 200,
-    takes: type[serializers.Serializer] | None = None,
+    takes: type[serializers.Serializer] | dict[str, Any] | None = None,
     query: list[OpenApiParameter] | None = None,
+    example: dict[str, Any] | None = None,
 ) -> Callable:
-    """One operation. answers: the shape of its answer; takes: that of its parameters."""
-    return extend_schema(
+    """One operation. answers: the shape of its answer; takes: that of its parameters; example: of these, as JSON."""
+    described = extend_schema(
         operation_id=operation,
         summary=summary,
         request=takes,
         responses={status: answers},
         parameters=query or [],
+        examples=[OpenApiExample("Example", example, request_only=True)] if example else None,
     )
 
+    def decorate(method: Callable) -> Callable:
+        method = described(method)
+        method.operation = operation
+        return method
 
-def add_errors(
-    result: dict[str, Any], generator: SchemaGenerator, request: HttpRequest | None, public: bool
-) -> dict[str, Any]:
-    """drf-spectacular's hook: the one shape of errors, and the answers that any operation may give."""
-    title = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
-    result["components"]["schemas"][ERROR] = {
-        "type": "object",
-        "properties": {"errors": {"type": "array", "items": title}, "error": {"type": "string"}},
-        "required": ["errors"],
-    }
-    content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{ERROR}"}}}
-    for operations in result["paths"].values():
-        for operation in operations.values():
-            for status, text in ERROR_STATUSES.items():
-                operation["responses"].setdefault(status, {"description": text, "content": content})
-    return result
+    return decorate
+
+
+def under_other_names(rename: Callable[[str], str], description: str) -> Callable[[type], type]:
+    """For a view that only repeats its base's operations at other paths: each needs an id of its own in the schema."""
+
+    def decorate(view: type) -> type:
+        for name, method in vars(view.__base__).items():
+            if hasattr(method, "operation"):
+                again = extend_schema(operation_id=rename(method.operation), description=description)
+                again(isolate_view_method(view, name))
+        return view
+
+    return decorate

@@ -1,4 +1,4 @@
-"""How much one API key may ask for: generous, and reads are not counted."""
+"""How much one API key may ask for: generous, and reads are not counted unless a setting says so."""
 
 import logging
 import time
@@ -14,21 +14,21 @@ from api.errors import TooManyRequests
 
 logger = logging.getLogger(__name__)
 
-PER_MINUTE = 6000
 WINDOW_SECONDS = 60
 
 
 class ApiKeyThrottle(BaseThrottle):
-    """API_RATE_PER_MINUTE writes in each minute of the clock; 0 means no limit."""
+    """API_RATE_PER_MINUTE writes and API_READ_RATE_PER_MINUTE reads in each minute of the clock; 0 means no limit."""
 
     def allow_request(self, request: Request, view: object) -> bool:
-        limit = getattr(settings, "API_RATE_PER_MINUTE", PER_MINUTE)
-        if not limit or request.method in SAFE_METHODS or request.auth is None:
+        changes = request.method not in SAFE_METHODS or view.changes_always
+        limit = settings.API_RATE_PER_MINUTE if changes else settings.API_READ_RATE_PER_MINUTE
+        if not limit or request.auth is None:
             return True
-        now = time.time()
-        window, passed = divmod(now, WINDOW_SECONDS)
-        if _count(f"api-rate:{request.auth.pk}:{window:.0f}") > limit:
-            raise TooManyRequests(WINDOW_SECONDS - passed, f"More than {limit} changes in a minute.")
+        kind = "changes" if changes else "reads"
+        window, passed = divmod(time.time(), WINDOW_SECONDS)
+        if _count(f"api-rate:{kind}:{request.auth.pk}:{window:.0f}") > limit:
+            raise TooManyRequests(WINDOW_SECONDS - passed, f"More than {limit} {kind} in a minute.")
         return True
 
 

@@ -1,6 +1,6 @@
 """What every view of the API inherits: key check, parameters, scoping by account, entity tags."""
 
-import hashlib
+from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
@@ -8,18 +8,20 @@ from django.db import models
 from django.http import Http404, HttpResponse
 from django.utils.cache import get_conditional_response
 from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.renderers import JSONRenderer
+from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import Serializer
+from rest_framework.serializers import BooleanField, ChoiceField, Field, IntegerField, Serializer
 from rest_framework.viewsets import ViewSet
 
 from api.authentication import ApiKeyAuthentication
 from api.parsing import MAX_BODY_BYTES, overridden_method, read_parameters
 from api.permissions import ApiKeyAccess
+from api.rendering import JSONRenderer
 from api.schema import ApiSchema
 from api.throttling import ApiKeyThrottle
 from mdm.accounts.scoping import AccountQuerySet, AccountScoped
+from mdm.common.downloads import entity_tag
 
 Row = TypeVar("Row", bound=models.Model)
 
@@ -29,10 +31,26 @@ class Negotiation(DefaultContentNegotiation):
 
     settings = SimpleNamespace(URL_FORMAT_OVERRIDE=None)
 
+    def get_accept_list(self, request: Request) -> list[str]:
+        """An empty header is as good as none."""
+        return super().get_accept_list(request) or ["*/*"]
+
+
+class AnyType(Negotiation):
+    """For answers that are files: they have the type that they have, whatever the Accept header says."""
+
+    def select_renderer(
+        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        """For the errors."""
+        return renderers[0], renderers[0].media_type
+
 
 class ApiView(ViewSet):
     """request.account, request.api_key, request.actor: who calls. request.params: all parameters, see `api.parsing`.
 
+    section: the part of the API that it belongs to, which a key's scopes name (`mdm.accounts.api_scopes`).
+    tag: its heading in the documentation, where that is another than the section.
     takes_parameters: off where the body is not a set of parameters; the view then reads it by itself.
     changes_always: every method of the view changes something, GET too.
     """
@@ -45,6 +63,8 @@ class ApiView(ViewSet):
     http_method_names = ["get", "head", "post", "put", "patch", "delete"]
     schema = ApiSchema()
     max_body_bytes = MAX_BODY_BYTES
+    section: str
+    tag = ""
     takes_parameters = True
     changes_always = False
 
@@ -78,8 +98,16 @@ class ApiView(ViewSet):
         return row
 
     def read(self, shape: type[Serializer]) -> dict[str, Any]:
-        """The parameters that the shape knows, checked and converted; others are passed over. Raises 422."""
+        """The parameters that the shape knows, checked and converted; others are passed over. Raises 422.
+
+        A number, a switch or a choice that may be missing may be empty as well: there are clients that send all they know.
+        """
         serializer = shape(data=self.request.params)
+        serializer.initial_data = {
+            name: value
+            for name, value in self.request.params.items()
+            if not _is_left_empty(value, serializer.fields.get(name))
+        }
         serializer.is_valid(raise_exception=True)
         return serializer.validated_data
 
@@ -92,8 +120,8 @@ def empty(status: int) -> HttpResponse:
     return response
 
 
-def entity_tag(content: bytes) -> str:
-    return f'W/"{hashlib.md5(content, usedforsecurity=False).hexdigest()}"'
+def _is_left_empty(value: Any, field: Field | None) -> bool:
+    return value in ("", None) and isinstance(field, IntegerField | BooleanField | ChoiceField) and not field.required
 
 
 def _tagged(request: Request, response: Response) -> HttpResponse:

@@ -31,7 +31,7 @@ class AccountChange(serializers.Serializer):
     apple_store_country_code = serializers.RegexField(
         r"^[A-Za-z]{2}$",
         required=False,
-        error_messages={"invalid": "must be a two-letter country code, for example US."},
+        error_messages={"invalid": "Must be a two-letter country code, for example US."},
     )
 
     def validate_apple_store_country_code(self, value: str) -> str:
@@ -39,6 +39,8 @@ class AccountChange(serializers.Serializer):
 
 
 class AccountView(ResourceView):
+    section = "account"
+
     @describe("account_show", "Show the account", answers=ACCOUNT.one)
     def show(self, request: Request) -> Response:
         return self._answer(request.account)

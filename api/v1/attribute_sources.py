@@ -8,14 +8,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from api.times import iso
-from devices.models import Device
+from devices.models import Device, DeviceSecrets
+from devices.results.facts import BIGGEST_INTEGER
 from mdm.channels.models import Channel
 
 
 class Reading:
     """A device with what several attributes look at, found once."""
 
-    __slots__ = ("channel", "channels", "device", "information", "security", "subscription")
+    __slots__ = ("channel", "channels", "device", "information", "location", "secrets", "security", "subscription")
 
     def __init__(self, device: Device) -> None:
         self.device = device
@@ -23,6 +24,9 @@ class Reading:
         self.channel = next((channel for channel in self.channels if not channel.user_key), None)
         self.information: Mapping[str, Any] = device.information
         self.security: Mapping[str, Any] = device.security
+        self.location: Mapping[str, Any] = device.location or {}
+        # Most devices have none.
+        self.secrets: DeviceSecrets | None = getattr(device, "secrets", None)
         self.subscription = _preferred_subscription(device.information.get("ServiceSubscriptions"))
 
 
@@ -48,7 +52,9 @@ def flag(value: Any) -> bool | None:
 
 
 def integer(value: Any) -> int | None:
-    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """None for what is larger than JSON may be written with: devices may send a real for it."""
+    known = isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= BIGGEST_INTEGER
+    return int(value) if known else None
 
 
 def real(value: Any) -> float | None:
@@ -66,9 +72,9 @@ def time(value: Any) -> str | None:
         return iso(value)
     try:
         at = datetime.fromisoformat(value) if isinstance(value, str) else None
-    except ValueError:
+        return iso(at.replace(tzinfo=UTC) if at and at.tzinfo is None else at)
+    except (ValueError, OverflowError):  # in UTC it may be in no year that there is
         return None
-    return iso(at.replace(tzinfo=UTC) if at and at.tzinfo is None else at)
 
 
 def addresses(value: str) -> list[str]:
@@ -137,6 +143,15 @@ def security(key: str, convert: Convert = flag, *, within: str = "") -> tuple[Re
         return convert(section.get(key)) if isinstance(section, dict) else None
 
     return read, convert
+
+
+def secret(name: str) -> tuple[Read, Convert]:
+    """What the device entrusted to us; only what is stored is decrypted."""
+    return lambda reading: text(getattr(reading.secrets, name, None)), text
+
+
+def location(key: str, convert: Convert = text) -> tuple[Read, Convert]:
+    return lambda reading: convert(reading.location.get(key)), convert
 
 
 def own_channel(name: str, convert: Convert = text) -> tuple[Read, Convert]:

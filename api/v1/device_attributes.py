@@ -25,11 +25,13 @@ from api.v1.attribute_sources import (
     flag,
     information,
     integer,
+    location,
     names,
     os_update,
     own_channel,
     percent,
     real,
+    secret,
     section,
     security,
     subscriptions,
@@ -73,13 +75,13 @@ ATTRIBUTES: dict[str, tuple[Read, Any]] = {
     "unique_identifier": computed(lambda reading: reading.device.udid or reading.device.enrollment_id or None),
     "serial_number": column("serial_number"),
     "processor_architecture": information("IsAppleSilicon", architecture),
+    "imei": column("imei"),
+    "meid": column("meid"),
     "device_capacity": information("DeviceCapacity", real),
     "available_device_capacity": information("AvailableDeviceCapacity", real),
     "battery_level": information("BatteryLevel", percent),
     "time_zone": information("TimeZone"),
     # network
-    "imei": column("imei"),
-    "meid": column("meid"),
     "modem_firmware_version": information("ModemFirmwareVersion"),
     "iccid": cellular("ICCID"),
     "bluetooth_mac": column("bluetooth_mac"),
@@ -99,24 +101,40 @@ ATTRIBUTES: dict[str, tuple[Read, Any]] = {
     "simmnc": information("SIMMNC"),
     "current_mcc": cellular("CurrentMCC"),
     "current_mnc": cellular("CurrentMNC"),
-    "personal_hotspot_enabled": information("PersonalHotspotEnabled", flag),
-    "cellular_technology": information("CellularTechnology", integer),
     "service_subscriptions": information("ServiceSubscriptions", subscriptions),
-    # security
+    # passcode, and how it is managed
     "hardware_encryption_caps": security("HardwareEncryptionCaps", integer),
     "passcode_present": security("PasscodePresent"),
     "passcode_compliant": security("PasscodeCompliant"),
     "passcode_compliant_with_profiles": security("PasscodeCompliantWithProfiles"),
+    "is_supervised": column("is_supervised", flag),
+    "is_dep_enrollment": column("is_dep_enrollment", flag),
+    "dep_enrolled": column("is_dep_enrollment", flag),
+    "dep_assigned": computed(lambda reading: bool(reading.device.dep_devices.all()), flag),
+    "user_enrollment": column("is_user_enrollment", flag),
+    "is_user_approved_enrollment": security("UserApprovedEnrollment", within="ManagementStatus"),
+    # No answer of a device tells these two, and no row of ours yet.
+    "ddm_enabled": unknown(flag),
+    "managed_apple_id": unknown(),
+    "auto_admin_name": information("AutoSetupAdminAccounts", first_admin),
+    # what is switched on
     "is_device_locator_service_enabled": information("IsDeviceLocatorServiceEnabled", flag),
+    "is_do_not_disturb_in_effect": information("IsDoNotDisturbInEffect", flag),
+    "personal_hotspot_enabled": information("PersonalHotspotEnabled", flag),
+    "itunes_store_account_is_active": information("iTunesStoreAccountIsActive", flag),
+    "cellular_technology": information("CellularTechnology", integer),
+    "last_cloud_backup_date": information("LastCloudBackupDate", time),
     "is_activation_lock_enabled": information("IsActivationLockEnabled", flag),
+    "is_cloud_backup_enabled": information("IsCloudBackupEnabled", flag),
     "lost_mode_enabled": information("IsMDMLostModeEnabled", flag),
+    # security of Macs
     "filevault_enabled": security("FDE_Enabled"),
-    "filevault_recovery_key": unknown(),
+    "filevault_recovery_key": secret("filevault_recovery_key"),
     "firmware_password_enabled": security("PasswordExists", within="FirmwarePasswordStatus"),
-    "firmware_password": unknown(),
     "recovery_lock_password_enabled": security("IsRecoveryLockEnabled"),
-    "recovery_lock_password": unknown(),
     "remote_desktop_enabled": security("RemoteDesktopEnabled"),
+    "firmware_password": secret("firmware_password"),
+    "recovery_lock_password": secret("recovery_lock_password"),
     "firewall": section(
         {
             "enabled": security("FirewallEnabled", within="FirewallSettings"),
@@ -127,21 +145,6 @@ ATTRIBUTES: dict[str, tuple[Read, Any]] = {
     "system_integrity_protection_enabled": either(
         security("SystemIntegrityProtectionEnabled"), information("SystemIntegrityProtectionEnabled", flag)
     ),
-    # how it is managed
-    "is_supervised": column("is_supervised", flag),
-    "is_dep_enrollment": column("is_dep_enrollment", flag),
-    "dep_enrolled": column("is_dep_enrollment", flag),
-    "dep_assigned": unknown(flag),
-    "user_enrollment": column("is_user_enrollment", flag),
-    "is_user_approved_enrollment": security("UserApprovedEnrollment", within="ManagementStatus"),
-    "ddm_enabled": unknown(flag),
-    "managed_apple_id": unknown(),
-    "auto_admin_name": information("AutoSetupAdminAccounts", first_admin),
-    # the rest of what it tells
-    "is_do_not_disturb_in_effect": information("IsDoNotDisturbInEffect", flag),
-    "itunes_store_account_is_active": information("iTunesStoreAccountIsActive", flag),
-    "last_cloud_backup_date": information("LastCloudBackupDate", time),
-    "is_cloud_backup_enabled": information("IsCloudBackupEnabled", flag),
     "os_update": section(
         {
             "automatic_os_installation_enabled": os_update("AutomaticOSInstallationEnabled"),
@@ -156,10 +159,11 @@ ATTRIBUTES: dict[str, tuple[Read, Any]] = {
             "previous_scan_result": os_update("PreviousScanResult", text),
         }
     ),
-    "location_latitude": unknown(),
-    "location_longitude": unknown(),
-    "location_accuracy": unknown(),
-    "location_updated_at": unknown(time),
+    # where it was, when it told that last
+    "location_latitude": location("latitude"),
+    "location_longitude": location("longitude"),
+    "location_accuracy": location("accuracy"),
+    "location_updated_at": location("at", time),
 }
 _READERS = tuple((name, read) for name, (read, _) in ATTRIBUTES.items())
 
@@ -176,7 +180,7 @@ _DOCUMENTED: dict[Convert, type[serializers.Field]] = {
 
 
 def attributes_of(device: Device) -> dict[str, Any]:
-    """All attributes; the device's `channels` are prefetched, or cost one statement."""
+    """All attributes. `channels`, `dep_devices` and `secrets` come with the device, or cost a statement each."""
     reading = Reading(device)
     return {name: read(reading) for name, read in _READERS}
 

@@ -5,27 +5,35 @@ from typing import Any
 
 from django.db.models import QuerySet
 from django.http import HttpResponse
+from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.pagination import paginate
-from api.schema import ACCEPTED, LIST_PARAMETERS, Resource, describe, references
+from api.schema import LIST_PARAMETERS, Resource, describe, references
 from api.v1.base import ResourceView, resource
 from api.views import empty
 from devices.models import Device, DeviceGroup
-from devices.services.groups import create_group, delete_group, move_devices, rename_group
+from devices.services.groups import clone_group, create_group, delete_group, move_devices, rename_group
 
 DEVICE_GROUP = Resource("DeviceGroup", {"name": serializers.CharField()}, {"devices": references("device")})
 # Clients that send it were written for a later edition, where this answer has no content at all.
 NEWER_CLIENT_HEADER = "SIMPLEMDM-CLIENT-VERSION"
+MOVED = OpenApiResponse(description=f"Moved; no body. With the header {NEWER_CLIENT_HEADER} the status is 204.")
 
 
-class GroupName(serializers.Serializer):
+class GroupChange(serializers.Serializer):
+    name = serializers.CharField(max_length=200, required=False)
+
+
+class GroupName(GroupChange):
     name = serializers.CharField(max_length=200)
 
 
 class DeviceGroupsView(ResourceView):
+    section = "device_groups"
+
     @describe("device_groups_list", "List device groups", answers=DEVICE_GROUP.many, query=[*LIST_PARAMETERS])
     def list(self, request: Request) -> Response:
         page = paginate(self.rows(DeviceGroup), request.params)
@@ -41,10 +49,11 @@ class DeviceGroupsView(ResourceView):
         group = create_group(request.account, self.read(GroupName)["name"], request.actor)
         return self._answer(group, status=201)
 
-    @describe("device_groups_update", "Rename a device group", takes=GroupName)
+    @describe("device_groups_update", "Rename a device group", takes=GroupChange)
     def update(self, request: Request, pk: int) -> HttpResponse:
-        group = self.find(self.rows(DeviceGroup), pk)
-        rename_group(group, self.read(GroupName)["name"], request.actor)
+        group, given = self.find(self.rows(DeviceGroup), pk), self.read(GroupChange)
+        if "name" in given:
+            rename_group(group, given["name"], request.actor)
         return empty(200)
 
     @describe("device_groups_delete", "Delete a device group; its devices move to the default one", status=204)
@@ -52,10 +61,14 @@ class DeviceGroupsView(ResourceView):
         delete_group(self.find(self.rows(DeviceGroup), pk), request.actor)
         return empty(204)
 
-    @describe("device_groups_assign_device", "Move a device to a group", answers=ACCEPTED, status=202)
-    def assign_device(self, request: Request, pk: int, device_pk: int) -> HttpResponse:
+    @describe("device_groups_clone", "Copy a device group, without its devices", answers=DEVICE_GROUP.one)
+    def clone(self, request: Request, pk: int) -> Response:
+        return self._answer(clone_group(self.find(self.rows(DeviceGroup), pk), request.actor))
+
+    @describe("device_groups_assign_device", "Move a device to a group", answers=MOVED, status=202)
+    def assign_device(self, request: Request, pk: int, device_id: int) -> HttpResponse:
         group = self.find(self.rows(DeviceGroup), pk)
-        move_devices([self.find(self.rows(Device), device_pk)], group, request.actor)
+        move_devices([self.find(self.rows(Device), device_id)], group, request.actor)
         return empty(204 if NEWER_CLIENT_HEADER in request.headers else 202)
 
     def _answer(self, group: DeviceGroup, *, status: int = 200) -> Response:

@@ -2,30 +2,19 @@
 
 from typing import Any
 
+from django.http import HttpResponse
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.errors import ApiError
-from api.schema import LIST_PARAMETERS, Resource, describe
-from api.times import iso
+from api.schema import ACCEPTED, LIST_PARAMETERS, Resource, describe
 from api.v1.base import ResourceView, resource
+from api.v1.installed_apps import INSTALLED_APP, encode_installed_app
+from api.views import empty
 from devices.models import Device, DeviceUser, InstalledApp
+from devices.services.users import delete_user, require_deletable_users
 
-INSTALLED_APP = Resource(
-    "InstalledApp",
-    {
-        "name": serializers.CharField(),
-        "identifier": serializers.CharField(),
-        "version": serializers.CharField(allow_null=True),
-        "short_version": serializers.CharField(allow_null=True),
-        "bundle_size": serializers.IntegerField(allow_null=True),
-        "dynamic_size": serializers.IntegerField(allow_null=True),
-        "managed": serializers.BooleanField(),
-        "discovered_at": serializers.DateTimeField(),
-        "last_seen_at": serializers.DateTimeField(),
-    },
-)
 DEVICE_USER = Resource(
     "DeviceUser",
     {
@@ -41,21 +30,6 @@ DEVICE_USER = Resource(
         "mobile_account": serializers.BooleanField(),
     },
 )
-
-
-def encode_installed_app(app: InstalledApp) -> dict[str, Any]:
-    attributes = {
-        "name": app.name or app.identifier,
-        "identifier": app.identifier,
-        "version": app.version or None,
-        "short_version": app.short_version or None,
-        "bundle_size": app.bundle_size,
-        "dynamic_size": app.dynamic_size,
-        "managed": app.is_managed,
-        "discovered_at": iso(app.discovered_at),
-        "last_seen_at": iso(app.last_seen_at),
-    }
-    return resource("installed_app", app.pk, attributes)
 
 
 def encode_device_user(user: DeviceUser) -> dict[str, Any]:
@@ -75,6 +49,8 @@ def encode_device_user(user: DeviceUser) -> dict[str, Any]:
 
 
 class DeviceInventoryView(ResourceView):
+    section = "devices"
+
     @describe(
         "device_installed_apps_list", "List a device's apps", answers=INSTALLED_APP.many, query=[*LIST_PARAMETERS]
     )
@@ -88,3 +64,11 @@ class DeviceInventoryView(ResourceView):
         if not device.is_mac:
             raise ApiError(422, "Only Macs have a list of users.")
         return self.page(self.rows(DeviceUser).filter(device=device).defer("details"), encode_device_user)
+
+    @describe("device_users_delete", "Delete a user of a supervised Mac", answers=ACCEPTED, status=202)
+    def delete_user(self, request: Request, pk: int, user_id: int) -> HttpResponse:
+        device = self.find(self.rows(Device), pk)
+        require_deletable_users(device)  # before the user is looked for: other devices' users are not known here
+        users = self.rows(DeviceUser).filter(device=device).select_related("device")
+        delete_user(self.find(users, user_id), request.actor)
+        return empty(202)

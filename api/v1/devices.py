@@ -1,81 +1,51 @@
-"""Devices: list, retrieve, create, update, delete, refresh, and what they reported of themselves."""
+"""Devices: list, retrieve, create, update, delete. What they are told to do is in `device_actions.py`."""
 
-import time
-from typing import Any
-
-from django.core.cache import cache
-from django.db.models import Prefetch, QuerySet
+from django.db import transaction
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from api.errors import TooManyRequests
-from api.schema import ACCEPTED, LIST_PARAMETERS, Resource, describe, reference, references
-from api.v1.base import ResourceView, link, resource
-from api.v1.device_attributes import attributes_of, documented
+from api.pagination import paginate
+from api.schema import LIST_PARAMETERS, describe
+from api.v1.base import ResourceView
+from api.v1.device_encoding import DEVICE, encode_devices, loaded, with_url
+from api.v1.fields import Ids, flag, row_id, text
+from api.v1.secrets import Secrets, SecretsFilter
 from api.views import empty
-from devices.models import Device, DeviceGroup, DeviceState
-from devices.services.actions import refresh
+from devices.models import AssignmentGroup, Device, DeviceGroup, DeviceState
+from devices.services.assignment_groups import assign_member
 from devices.services.devices import update_device
-from devices.services.errors import DeviceError
 from enrollment.services import links
-from mdm.channels.models import Channel
-
-REFRESH_SECONDS = 30
-
-DEVICE = Resource(
-    "Device",
-    documented() | {"enrollment_url": serializers.URLField(required=False, allow_null=True)},
-    {
-        "device_group": reference("device_group"),
-        "groups": references("group", "group_type"),
-        "custom_attribute_values": references("custom_attribute_value"),
-    },
-)
 
 
-class DeviceFilter(serializers.Serializer):
-    search = serializers.CharField(required=False, allow_blank=True, max_length=255)
-    include_awaiting_enrollment = serializers.BooleanField(required=False, default=False)
+class DeviceFilter(SecretsFilter):
+    search = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=255,
+        help_text="Part of a name, UDID, serial number, IMEI, MAC address or phone number.",
+    )
+    include_awaiting_enrollment = flag(help_text="Also devices that were added and have not enrolled yet.")
 
 
 class NewDevice(serializers.Serializer):
     name = serializers.CharField(max_length=255)
-    group_id = serializers.IntegerField(required=False, min_value=1, max_value=2**63 - 1)
+    group_id = row_id(required=False, help_text="A device group; the default one if not given.")
+    static_group_ids = Ids(required=False, default=list, max_length=100, help_text="Assignment groups to join.")
 
 
 class DeviceChange(serializers.Serializer):
-    name = serializers.CharField(max_length=255, required=False)
-    device_name = serializers.CharField(max_length=255, required=False)
-
-
-def with_channels(devices: QuerySet) -> QuerySet:
-    """All that the attributes need, in one more statement whatever the number of devices; no tokens among it."""
-    channels = Channel.objects.only("device_id", "user_key", "state", "last_seen_at", "last_seen_ip")
-    return devices.prefetch_related(Prefetch("channels", queryset=channels))
-
-
-def encode_device(device: Device) -> dict[str, Any]:
-    relationships = {
-        "device_group": link("device_group", device.group_id),
-        "groups": {"data": []},
-        "custom_attribute_values": {"data": []},
-    }
-    return resource("device", device.pk, attributes_of(device), relationships)
-
-
-def encode_with_url(device: Device) -> dict[str, Any]:
-    """A device that is awaited also tells the link by which it can enroll."""
-    body = encode_device(device)
-    if device.state == DeviceState.AWAITING:
-        body["attributes"]["enrollment_url"] = links.enrollment_url(device)
-    return body
+    name = serializers.CharField(max_length=255, required=False, help_text="Its name here.")
+    device_name = text(255, help_text="Its name on the device itself, by a command that is queued; empty: as it is.")
 
 
 class DevicesView(ResourceView):
+    section = "devices"
+
     def devices(self) -> QuerySet:
-        return with_channels(self.rows(Device))
+        return loaded(self.rows(Device))
 
     @describe(
         "devices_list",
@@ -85,20 +55,26 @@ class DevicesView(ResourceView):
     )
     def list(self, request: Request) -> Response:
         wanted = self.read(DeviceFilter)
+        secrets = Secrets(request)
         devices = self.devices()
         if not wanted["include_awaiting_enrollment"]:
             devices = devices.exclude(state=DeviceState.AWAITING)
         if search := wanted.get("search"):
             devices = devices.search(search)
-        return self.page(devices, encode_device)
+        page = paginate(devices, request.params)
+        data = encode_devices(page.rows, secrets)
+        secrets.log()
+        return Response({"data": data, "has_more": page.has_more})
 
     @describe(
         "devices_retrieve",
         "Retrieve a device",
         answers=DEVICE.one,
+        query=[SecretsFilter],
     )
     def retrieve(self, request: Request, pk: int) -> Response:
-        return self.one(self.find(self.devices(), pk), encode_with_url)
+        device = self.find(self.devices(), pk)
+        return self._answer(device, Secrets(request))
 
     @describe(
         "devices_create",
@@ -109,36 +85,31 @@ class DevicesView(ResourceView):
     )
     def create(self, request: Request) -> Response:
         given = self.read(NewDevice)
+        secrets = Secrets(request)
         group = self.find(self.rows(DeviceGroup), given["group_id"]) if "group_id" in given else None
-        device, _ = links.create_device_with_link(request.account, name=given["name"], group=group, actor=request.actor)
-        return self.one(device, encode_with_url, status=201)
+        joined = [self.find(self.rows(AssignmentGroup), group_pk) for group_pk in given["static_group_ids"]]
+        with transaction.atomic():
+            device, _ = links.create_device_with_link(
+                request.account, name=given["name"], group=group, actor=request.actor
+            )
+            for assignment_group in joined:
+                assign_member(assignment_group, device, request.actor)
+        return self._answer(self.find(self.devices(), device.pk), secrets, status=201)
 
     @describe("devices_update", "Rename a device here or on itself", answers=DEVICE.one, takes=DeviceChange)
     def update(self, request: Request, pk: int) -> Response:
         device = self.find(self.devices(), pk)
-        update_device(device, **self.read(DeviceChange), actor=request.actor)
-        return self.one(device, encode_with_url)
+        secrets = Secrets(request)
+        given = self.read(DeviceChange)
+        update_device(device, name=given.get("name"), device_name=given["device_name"] or None, actor=request.actor)
+        return self._answer(device, secrets)
 
     @describe("devices_delete", "Unenroll a device and remove it", status=204)
     def destroy(self, request: Request, pk: int) -> HttpResponse:
         links.remove_device(self.find(self.rows(Device), pk), request.actor)
         return empty(204)
 
-    @describe(
-        "devices_refresh",
-        f"Ask a device for its whole inventory; again after {REFRESH_SECONDS} seconds at the earliest",
-        answers=ACCEPTED,
-        status=202,
-    )
-    def refresh(self, request: Request, pk: int) -> HttpResponse:
-        device = self.find(self.rows(Device), pk)
-        key = f"api-refresh:{device.pk}"
-        if not cache.add(key, time.time() + REFRESH_SECONDS, timeout=REFRESH_SECONDS):
-            wait = cache.get(key, time.time()) - time.time()
-            raise TooManyRequests(wait, "This device was asked for its inventory a moment ago.")
-        try:
-            refresh(device, request.actor)
-        except DeviceError:
-            cache.delete(key)
-            raise
-        return empty(202)
+    def _answer(self, device: Device, secrets: Secrets, *, status: int = 200) -> Response:
+        [body] = encode_devices([device], secrets)
+        secrets.log(device)
+        return Response({"data": with_url(body, device)}, status=status)

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from api.schema import LIST_PARAMETERS, Resource, describe, reference
 from api.v1.base import ResourceView, link, resource
+from api.v1.fields import row_id
 from api.views import empty
 from devices.models import DeviceGroup
 from enrollment.models import Enrollment
@@ -24,17 +25,17 @@ ENROLLMENT = Resource(
         "welcome_screen": serializers.BooleanField(),
         "authentication": serializers.BooleanField(),
     },
-    {"device_group": reference("device_group"), "device": reference("device")},
+    {"device_group": reference("device_group"), "device": reference("device", required=False)},
 )
 
 
 class NewEnrollment(serializers.Serializer):
-    device_group_id = serializers.IntegerField(min_value=1, max_value=2**63 - 1)
+    device_group_id = row_id(help_text="Devices that come in by the link belong to this group.")
     name = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")
 
 
 class Invitation(serializers.Serializer):
-    contact = serializers.CharField(max_length=254)
+    contact = serializers.CharField(max_length=254, help_text="An e-mail address; text messages are not sent.")
 
 
 def encode_enrollment(enrollment: Enrollment) -> dict[str, Any]:
@@ -51,6 +52,8 @@ def encode_enrollment(enrollment: Enrollment) -> dict[str, Any]:
 
 
 class EnrollmentsView(ResourceView):
+    section = "enrollments"
+
     def enrollments(self) -> QuerySet:
         """Revoked ones are gone, and so are those of removed devices; a used one stays as long as its device."""
         return self.rows(Enrollment).filter(revoked_at=None, device__removed_at=None)

@@ -10,6 +10,8 @@ from rest_framework.response import Response
 from api.schema import LIST_PARAMETERS, Resource, describe, shape
 from api.times import log_time
 from api.v1.base import ResourceView, resource
+from api.v1.fields import Names
+from mdm.accounts.actors import Source
 from mdm.events.models import Event, Level
 
 _RELATED = shape("LogRelated", data=serializers.DictField())
@@ -33,24 +35,13 @@ LOG = Resource(
 )
 
 
-class Names(serializers.ListField):
-    """One name, several separated by commas, or a list."""
-
-    child = serializers.CharField(max_length=80)
-
-    def to_internal_value(self, data: Any) -> list[str]:
-        given = data.split(",") if isinstance(data, str) else data
-        if isinstance(given, list):
-            given = [name.strip() if isinstance(name, str) else name for name in given]
-            given = [name for name in given if name != ""]
-        return super().to_internal_value(given)
-
-
 class LogFilter(serializers.Serializer):
-    serial_number = serializers.CharField(required=False, allow_blank=True, max_length=64)
-    namespaces = Names(required=False, max_length=20)
-    event_types = Names(required=False, max_length=100)
-    sources = Names(required=False, max_length=20)
+    serial_number = serializers.CharField(
+        required=False, allow_blank=True, max_length=64, help_text="Of the device that an entry is about."
+    )
+    namespaces = Names(required=False, max_length=20, help_text="Any of admin, device, system.")
+    event_types = Names(required=False, max_length=100, help_text="Such as device.enrolled.")
+    sources = Names(required=False, max_length=20, help_text=f"Who did it: {', '.join(Source)}.")
 
 
 # Parameter and the column that has one of its names.
@@ -99,6 +90,8 @@ def _relationships(event: Event) -> dict[str, Any]:
 
 
 class LogsView(ResourceView):
+    section = "logs"
+
     def events(self) -> QuerySet:
         return self.rows(Event).select_related("user", "api_key")
 

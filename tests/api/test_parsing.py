@@ -1,10 +1,12 @@
 import json
+import time
+from unittest import mock
 
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import RequestFactory, SimpleTestCase
 
 from api.errors import ApiError
-from api.parsing import load_json, overridden_method, read_parameters
+from api.parsing import MAX_VALUES, load_json, overridden_method, read_parameters
 
 JSON = "application/json"
 FORM = "application/x-www-form-urlencoded"
@@ -56,6 +58,23 @@ class ParsingTest(SimpleTestCase):
         self.assertEqual(parse('{"ids": [1, 2]}'), {"ids": [1, 2]})
         self.assertEqual(parse('{"ids[]": [1, 2]}'), {"ids": [1, 2]})
         self.assertEqual(parse(method="GET", query="ids[]=7"), {"ids": ["7"]})
+
+    def test_json_with_too_many_values_is_refused_before_it_is_built(self):
+        title = f"The JSON body has more than {MAX_VALUES} keys and values."
+        for item in (b"1,", b"[],", b'{"a":1},'):
+            with mock.patch("api.parsing.json.loads") as loads:
+                self.assertEqual(self.refused(400, b'{"ids":[' + item * MAX_VALUES + b"1]}"), title)
+            loads.assert_not_called()
+
+    def test_commas_and_brackets_in_strings_do_not_count(self):
+        for text in ("a,[{:" * MAX_VALUES, '\\"[,' * MAX_VALUES):
+            self.assertEqual(parse(json.dumps({"content": text})), {"content": text})
+
+    def test_a_string_without_an_end_is_read_once(self):
+        began = time.monotonic()
+        for text in (b'\\"' * 1_000_000 + b"," * MAX_VALUES, b"\\" * 2_000_001, b'"' * 2_000_000):
+            self.assertIn("not valid JSON", self.refused(400, b'{"a":"' + text + b"," * MAX_VALUES))
+        self.assertLess(time.monotonic() - began, 2)
 
     def test_of_a_name_given_twice_the_last_counts(self):
         self.assertEqual(parse("a=1&a=2", FORM), {"a": "2"})

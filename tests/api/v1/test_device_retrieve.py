@@ -4,10 +4,19 @@ from pathlib import Path
 
 import pytest
 
+from devices.models import DeviceSecrets
 from mdm.channels.models import Channel, ChannelState
+from mdm.events.models import Event
 from tests.base import AccountTestCase
 from tests.data.device_facts import IPHONE_INFORMATION, IPHONE_SECURITY, MAC_INFORMATION, MAC_SECURITY
-from tests.factories import make_channel, make_device, make_enrollment
+from tests.factories import (
+    make_assignment_group,
+    make_attribute,
+    make_attribute_value,
+    make_channel,
+    make_device,
+    make_enrollment,
+)
 
 REFERENCE = Path(__file__).resolve().parents[4] / "shared" / "reference" / "002_e8052d88a967e05e.txt"
 # Served beside those of the reference; newer clients need them.
@@ -188,6 +197,40 @@ class DeviceRetrieveTest(AccountTestCase):
         attributes = self.attributes(make_device(self.account))
         served = set(attributes) | set(attributes["firewall"]) | set(attributes["os_update"])
         self.assertEqual(documented - served, set())
+
+    def test_it_tells_the_assignment_groups_and_the_values_that_count(self):
+        device = make_device(self.account)
+        group = make_assignment_group(self.account, members=[self.group])
+        make_attribute_value(group, make_attribute(self.account, "office"), "Rome")
+        relationships = self.api.get(f"/api/v1/devices/{device.pk}").json()["data"]["relationships"]
+        self.assertEqual([one["id"] for one in relationships["groups"]["data"]], [group.pk])
+        values = relationships["custom_attribute_values"]["data"]
+        self.assertEqual(
+            values,
+            [{"type": "custom_attribute_value", "id": "office", "attributes": {"value": "Rome", "secret": False}}],
+        )
+
+    def test_secret_values_are_shown_to_those_who_ask_and_may(self):
+        device = make_device(self.account)
+        url = f"/api/v1/devices/{device.pk}"
+        ask = {"include_secret_custom_attributes": "1"}
+        make_attribute_value(device, make_attribute(self.account, "key", secret=True), "hush")
+        self.assertNotIn(b"hush", self.api.get(url).content)
+        self.assertEqual(self.read_only_api.get(url, ask).status_code, 403)
+        self.assertEqual(self.outsider_api.get(url, ask).status_code, 404)
+        self.assertFalse(Event.objects.filter(event_type="secret.viewed").exists())
+        self.assertIn(b"hush", self.api.get(url, ask).content)
+        event = Event.objects.get(event_type="secret.viewed")
+        self.assertEqual((event.device, event.actor_label), (device, "Test key"))
+        self.assertEqual(event.metadata["secrets"], {"custom attribute key": str(device.pk)})
+
+    def test_a_shown_recovery_key_stands_in_the_log_by_its_name(self):
+        device = make_device(self.account, platform="macOS")
+        DeviceSecrets.objects.create(account=self.account, device=device, filevault_recovery_key="ABCD-EFGH")
+        self.assertEqual(self.attributes(device)["filevault_recovery_key"], "ABCD-EFGH")
+        event = Event.objects.get(event_type="secret.viewed")
+        self.assertEqual((event.device, list(event.metadata["secrets"])), (device, ["filevault_recovery_key"]))
+        self.assertNotIn("ABCD", str(event.metadata))
 
     def test_an_outsider_gets_404(self):
         device = make_device(self.account)

@@ -38,7 +38,14 @@ class DeviceUpdateTest(AccountTestCase):
         response = self.patch(make_device(self.account, enrolled=False), device_name="sales-07")
         self.assertEqual(response.status_code, 422)
 
-    def test_empty_names_are_refused(self):
-        device = make_device(self.account)
-        self.assertEqual(self.patch(device, name="").status_code, 422)
-        self.assertEqual(self.patch(device, device_name="").status_code, 422)
+    def test_an_empty_name_is_refused(self):
+        self.assertEqual(self.patch(make_device(self.account), name="").status_code, 422)
+
+    def test_an_empty_name_on_the_device_is_none(self):
+        """Clients that rename a device here send both names, whatever the device is."""
+        for device in (make_device(self.account), make_device(self.account, enrolled=False)):
+            for nothing in ("", None):
+                response = self.patch(device, name="New", device_name=nothing)
+                self.assertEqual(response.status_code, 200, response.content)
+                self.assertEqual(response.json()["data"]["attributes"]["name"], "New")
+        self.assertEqual(Command.objects.count(), 0)

@@ -2,6 +2,7 @@ from django.core import mail
 from django.utils import timezone
 
 from enrollment.models import Enrollment
+from mdm.events.models import Event
 from tests.base import AccountTestCase
 from tests.factories import make_device, make_enrollment, make_group
 
@@ -64,6 +65,46 @@ class EnrollmentsTest(AccountTestCase):
         self.assertEqual(enrollment.why_closed, "revoked")
         self.assertEqual(self.api.delete(f"{URL}/{enrollment.pk}").status_code, 404)
 
+    def test_adding_and_deleting_are_logged_with_the_key(self):
+        pk = self.api.post(URL, {"device_group_id": self.group.pk, "name": "Front desk"}).json()["data"]["id"]
+        self.api.delete(f"{URL}/{pk}")
+        self.assertEqual(
+            [(event.event_type, event.api_key) for event in Event.objects.order_by("pk")],
+            [("enrollment.created", self.api_key), ("enrollment.revoked", self.api_key)],
+        )
+        self.assertEqual(Enrollment.objects.get().name, "Front desk")
+
+    def test_strangers_get_404(self):
+        enrollment = make_enrollment(self.account)
+        url = f"{URL}/{enrollment.pk}"
+        for response in (
+            self.outsider_api.get(url),
+            self.outsider_api.delete(url),
+            self.outsider_api.post(f"{url}/invitations", {"contact": "sara@example.com"}),
+        ):
+            self.assertEqual(response.status_code, 404)
+        enrollment.refresh_from_db()
+        self.assertEqual((enrollment.why_closed, mail.outbox), ("", []))
+
+    def test_it_has_pages(self):
+        enrollments = [make_enrollment(self.account) for _ in range(3)]
+        body = self.api.get(URL, {"limit": 2}).json()
+        self.assertEqual(
+            ([row["id"] for row in body["data"]], body["has_more"]), ([e.pk for e in enrollments[:2]], True)
+        )
+        body = self.api.get(URL, {"starting_after": enrollments[1].pk}).json()
+        self.assertEqual(([row["id"] for row in body["data"]], body["has_more"]), ([enrollments[2].pk], False))
+
+    def test_a_longer_page_takes_no_more_statements(self):
+        make_enrollment(self.account)
+        self.api.get(URL)
+        with self.assertNumQueries(2):
+            self.api.get(URL, {"limit": 100})
+        for _ in range(4):
+            make_enrollment(device=make_device(self.account, enrolled=False))
+        with self.assertNumQueries(2):
+            self.api.get(URL, {"limit": 100})
+
 
 class InvitationTest(AccountTestCase):
     def setUp(self):
@@ -77,13 +118,24 @@ class InvitationTest(AccountTestCase):
         self.assertEqual((response.status_code, response.content), (200, b""))
         self.assertEqual(mail.outbox[0].to, ["sara@example.com"])
         self.assertIn(self.enrollment.code, mail.outbox[0].body)
+        event = Event.objects.get(event_type="enrollment.invitation_sent")
+        self.assertEqual(event.api_key, self.api_key)
 
     def test_phone_numbers_are_refused_in_plain_words(self):
-        response = self.api.post(self.url, {"contact": "+15035551234"})
-        self.assertEqual(response.status_code, 422)
-        self.assertIn("e-mail", response.json()["errors"][0]["title"])
+        for contact in ("+15035551234", "+49 170 1234567", "(503) 555-1234"):
+            response = self.api.post(self.url, {"contact": contact})
+            self.assertEqual(response.status_code, 422)
+            self.assertIn("not a phone number", response.json()["errors"][0]["title"])
+        self.assertFalse(Event.objects.exists())
 
     def test_a_contact_is_needed(self):
-        for contact in ("", "nobody"):
-            self.assertEqual(self.api.post(self.url, {"contact": contact}).status_code, 422)
+        for given in ({}, {"contact": ""}, {"contact": "nobody"}, {"contact": "a@example.com, b@example.com"}):
+            self.assertEqual(self.api.post(self.url, given).status_code, 422, given)
+        self.assertEqual(mail.outbox, [])
+
+    def test_a_link_that_was_used_up_is_not_sent(self):
+        enrollment = make_enrollment(device=make_device(self.account), spent_at=timezone.now())
+        response = self.api.post(f"{URL}/{enrollment.pk}/invitations", {"contact": "sara@example.com"})
+        self.assertEqual(response.status_code, 422)
+        self.assertIn("spent", response.json()["errors"][0]["title"])
         self.assertEqual(mail.outbox, [])

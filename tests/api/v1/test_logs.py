@@ -77,6 +77,31 @@ class LogsTest(AccountTestCase):
         self.assertEqual(self.ids(limit=2, starting_after="0"), ids[:2])
         self.assertEqual(self.ids(direction="desc", starting_after=ids[2]), [ids[1], ids[0]])
 
+    def test_it_tells_whether_there_is_more(self):
+        for _ in range(3):
+            make_event(self.account)
+        for query, expected in (({"limit": 2}, True), ({"limit": 3}, False), ({"limit": 2, "page": 2}, False)):
+            self.assertIs(self.api.get(URL, query).json()["has_more"], expected, query)
+
+    def test_the_newest_come_first_when_asked(self):
+        events = [make_event(self.account) for _ in range(3)]
+        self.assertEqual(self.ids(direction="desc"), [event.log_id for event in reversed(events)])
+        self.assertEqual(self.ids(direction="DESC", limit=1), [events[2].log_id])
+        response = self.api.get(URL, {"direction": "sideways"})
+        self.assertEqual(response.status_code, 422)
+        self.assertIn("direction", response.json()["errors"][0]["title"])
+
+    def test_filters_and_cursor_go_together(self):
+        device = make_device(self.account)
+        first, _, third = (make_event(self.account, device=one) for one in (device, None, device))
+        self.assertEqual(self.ids(serial_number=device.serial_number, starting_after=first.log_id), [third.log_id])
+
+    def test_the_log_of_a_device_outlives_it(self):
+        device = make_device(self.account)
+        event = make_event(device=device)
+        self.api.delete(f"/api/v1/devices/{device.pk}")
+        self.assertIn(event.log_id, self.ids(serial_number=device.serial_number))
+
     def test_a_cursor_that_is_unknown_or_of_another_account_is_404(self):
         foreign = make_event(self.other_account)
         for cursor in (foreign.log_id, "abcde", "12"):
