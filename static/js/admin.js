@@ -69,6 +69,64 @@
     if (none) none.hidden = shown > 0;
   }
 
+  // Sends a form with a large file and shows how far it has come. What is refused is said here: the file stays chosen.
+  function upload(form) {
+    const status = form.querySelector("[data-upload-status]");
+    const errors = form.querySelector("[data-upload-errors]");
+    const button = form.querySelector("button[type=submit]");
+    const [bar, words] = [status.querySelector("progress"), status.querySelector("span")];
+    const megabytes = (bytes) => Math.ceil(bytes / 1e6).toLocaleString("en");
+
+    function refuse(sentences) {
+      const box = document.createElement("div");
+      sentences.forEach((sentence) => {
+        const line = document.createElement("p");
+        line.textContent = sentence;
+        box.append(line);
+      });
+      errors.replaceChildren(box);
+      errors.hidden = false;
+      status.hidden = true;
+      button.disabled = false;
+    }
+
+    function answered(request) {
+      let answer = null;
+      try {
+        answer = JSON.parse(request.responseText);
+      } catch {
+        refuse([request.status === 413 ? request.responseText : "The server did not take it. Reload this page and try again."]);
+        return;
+      }
+      if (answer.url) window.location.assign(answer.url);
+      else refuse(answer.errors);
+    }
+
+    form.addEventListener("submit", (event) => {
+      const input = form.querySelector("input[type=file]");
+      const file = input.files[0];
+      if (!file) return;
+      event.preventDefault();
+      if (file.size > Number(input.dataset.maxBytes)) {
+        refuse([`This file has ${megabytes(file.size)} MB, and at most ${megabytes(input.dataset.maxBytes)} MB can be uploaded.`]);
+        return;
+      }
+      errors.hidden = true;
+      status.hidden = false;
+      button.disabled = true;
+      const request = new XMLHttpRequest();
+      request.open("POST", form.action);
+      request.setRequestHeader("Accept", "application/json");
+      request.upload.addEventListener("progress", ({ loaded, total }) => {
+        bar.value = (loaded / total) * 100;
+        words.textContent = loaded < total ? `${megabytes(loaded)} of ${megabytes(total)} MB` : "Looking into the file…";
+      });
+      request.addEventListener("load", () => answered(request));
+      request.addEventListener("error", () => refuse(["The connection broke off. Try again."]));
+      request.send(new FormData(form));
+    });
+  }
+
   document.addEventListener("click", (event) => {
     const button = event.target.closest("[data-copy]");
     if (button) {
@@ -95,5 +153,8 @@
   document.addEventListener("DOMContentLoaded", () => {
     document.documentElement.classList.add("pm-script");
     document.querySelectorAll("[data-watch]").forEach(watch);
+    document.querySelectorAll("form[data-upload]").forEach(upload);
+    // The theme writes the name of a chosen file into the next text field, which on our forms is one of another meaning.
+    document.querySelectorAll("input[type=file]").forEach((input) => { input.hasChangeListener = true; });
   });
 })();

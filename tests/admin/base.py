@@ -1,5 +1,6 @@
 """What the tests of the admin start from: one person of every role, and one of everything in two accounts."""
 
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,8 +9,16 @@ from django.db import models
 from django.test import Client
 from django.urls import reverse
 
-from devices.models import Device, DeviceGroup
-from enrollment.models import CertificateAuthority, Enrollment, IdentityCertificate, TrustedAuthority
+from apps_catalog.models import App, ContentToken
+from devices.models import AssignmentGroup, BulkOperation, Device, DeviceGroup, Profile
+from enrollment.models import (
+    CertificateAuthority,
+    DepDevice,
+    DepServer,
+    Enrollment,
+    IdentityCertificate,
+    TrustedAuthority,
+)
 from enrollment.services.ca import authority_of, issue
 from enrollment.services.trust import trust_authority
 from mdm.accounts.actors import SYSTEM
@@ -20,7 +29,23 @@ from mdm.common import certs
 from mdm.events.models import Event
 from mdm.push.models import PushCertificate, PushRequest
 from tests.base import AccountTestCase
-from tests.factories import make_api_key, make_command, make_device, make_enrollment, make_event, make_user
+from tests.factories import (
+    make_api_key,
+    make_app,
+    make_assignment_group,
+    make_command,
+    make_content_token,
+    make_dep_device,
+    make_dep_server,
+    make_dep_settings,
+    make_device,
+    make_enrollment,
+    make_event,
+    make_operation,
+    make_profile,
+    make_profile_assignment,
+    make_user,
+)
 
 ANSWER = b'<plist version="1.0"><dict><key>Status</key><string>Acknowledged</string></dict></plist>'
 
@@ -60,6 +85,8 @@ def make_rows(account: Account) -> Rows:
         not_after=certs.not_after(ca),
     )
     PushRequest.objects.create(account=account, key_pem="key", csr_der=b"csr")
+    listed = make_dep_device(make_dep_server(account))
+    make_dep_settings(listed.server)
     found: list[models.Model] = [
         account,
         device,
@@ -73,6 +100,13 @@ def make_rows(account: Account) -> Rows:
         authority_of(account),
         issue(account, key.public_key(), device=device),
         trust_authority(account, ca.public_bytes(certs.Encoding.PEM), "", SYSTEM),
+        make_assignment_group(account, members=[device]),
+        make_operation(account),
+        make_app(account),
+        make_content_token(account),
+        listed.server,
+        listed,
+        make_profile_assignment(make_profile(account), device).profile,
     ]
     return Rows({type(row): row for row in found})
 
@@ -85,6 +119,8 @@ class AdminTestCase(AccountTestCase):
         ApiKey,
         CertificateAuthority,
         Command,
+        DepDevice,
+        DepServer,
         Device,
         DeviceGroup,
         Enrollment,
@@ -93,14 +129,30 @@ class AdminTestCase(AccountTestCase):
         Membership,
         PushCertificate,
         TrustedAuthority,
+        AssignmentGroup,
+        BulkOperation,
+        App,
+        ContentToken,
+        Profile,
     )
+
+    @classmethod
+    def setUpTestData(cls) -> None:
+        super().setUpTestData()
+        cls.users = {role: make_user(cls.account, role=role, email=f"{role}@acme.example") for role in Role}
+        cls.signed_in_cookies = {user.pk: signed_in(user).cookies for user in (*cls.users.values(), cls.outsider)}
 
     def setUp(self) -> None:
         super().setUp()
-        self.users = {role: make_user(self.account, role=role, email=f"{role}@acme.example") for role in Role}
-        self.people = {role: signed_in(user) for role, user in self.users.items()}
-        self.outside = signed_in(self.outsider)
+        self.people = {role: self._browser_of(user) for role, user in self.users.items()}
+        self.outside = self._browser_of(self.outsider)
         self.nobody = Client()
+
+    def _browser_of(self, user: User) -> Client:
+        """Signed in as the class began: signing in costs more than many a page."""
+        client = Client()
+        client.cookies = deepcopy(self.signed_in_cookies[user.pk])
+        return client
 
     def url(self, model: type[models.Model], view: str, *arguments: object) -> str:
         return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_{view}", args=arguments)

@@ -20,7 +20,7 @@ from tests.factories import make_device, make_user
 # Lists that are one page, or lead to one.
 LIST_LEADS_ON = {Account}
 CHANGE_LEADS_ON = {PushCertificate, CertificateAuthority}
-PARTS = {"request_type": "DeviceInformation"}
+PARTS = {"request_type": "DeviceInformation", "number": 1}
 
 
 class AccessTest(AdminTestCase):

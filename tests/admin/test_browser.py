@@ -14,11 +14,24 @@ from django.core.cache import cache
 from django.utils import timezone
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
+from apps_catalog.models import App
 from devices.models import Device
 from enrollment.models import Enrollment
 from mdm.accounts.models import ApiKey, Role
 from mdm.commands.models import Command
-from tests.factories import PASSWORD, make_account, make_command, make_default_group, make_device, make_event, make_user
+from tests.factories import (
+    PASSWORD,
+    make_account,
+    make_command,
+    make_default_group,
+    make_device,
+    make_event,
+    make_installed_app,
+    make_user,
+)
+from tests.factories.apps import make_app, make_app_install, make_managed_config
+from tests.factories.packages import build_ipa
+from tests.mdm.push.certificates import make_push_certificate
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -145,6 +158,27 @@ class BrowserTest(StaticLiveServerTestCase):
             expect(page.get_by_role("link", name="Edit name and group")).to_be_visible()
             expect(page.get_by_text("Remove this device")).to_have_count(0)
 
+    def test_an_upload_that_is_refused_keeps_the_file_and_one_that_is_not_leads_to_its_app(self) -> None:
+        bad = {"name": "app.ipa", "mimeType": "application/octet-stream", "buffer": b"no app at all"}
+        with self.person(Role.OPERATOR) as page:
+            self.open(page, "apps_catalog/app/add/")
+            form = page.locator("form[data-upload]")
+            form.get_by_label("File").set_input_files(bad)
+            form.get_by_label("Name").fill("Our app")
+            form.get_by_role("button", name="Upload").click()
+            expect(form.get_by_role("alert")).to_contain_text("This is neither")
+            expect(form.get_by_label("Name")).to_have_value("Our app")
+            self.assertEqual(form.get_by_label("File").evaluate("input => input.files[0].name"), "app.ipa")
+            form.get_by_label("File").evaluate("input => { input.dataset.maxBytes = 5 }")
+            form.get_by_role("button", name="Upload").click()
+            expect(form.get_by_role("alert")).to_contain_text("can be uploaded")
+            form.get_by_label("File").evaluate("input => { input.dataset.maxBytes = 1e9 }")
+            form.get_by_label("File").set_input_files({**bad, "buffer": build_ipa()})
+            form.get_by_role("button", name="Upload").click()
+            expect(page.get_by_role("heading", name="Our app", level=1)).to_be_visible()
+            expect(page.get_by_text("Our app was added.")).to_be_visible()
+        self.assertEqual(App.objects.get().version, "2.2")
+
     def test_finding_a_device_by_keyboard_alone(self) -> None:
         make_device(self.account, name="Library 1")
         make_device(self.account, name="Kiosk in the hall")
@@ -219,6 +253,15 @@ class BrowserTest(StaticLiveServerTestCase):
             )
             self.assertLess(lightness, 60)
 
+    def test_a_chosen_file_leaves_the_fields_beside_it_alone(self) -> None:
+        make_push_certificate(self.account)
+        with self.person(Role.OWNER) as page:
+            self.open(page, "mdm_push/pushcertificate/")
+            page.set_input_files("[name=certificate]", {"name": "push.pem", "mimeType": "", "buffer": b"rubbish"})
+            self.assertEqual(page.input_value("[name=give_up_topic]"), "")
+            page.locator("form[action$='/upload/'] button").click()
+            expect(page.locator("#id_certificate_error")).to_contain_text("This file is not a certificate")
+
     def test_no_page_is_wider_than_a_phone(self) -> None:
         device = make_device(self.account, platform="macOS", name="A Mac with a rather long name in the reading room")
         failed = make_command(
@@ -226,6 +269,10 @@ class BrowserTest(StaticLiveServerTestCase):
         )
         make_command(device, "SecurityInfo")
         make_event(device=device, event_type="device.enrolled")
+        make_installed_app(device, name="An app with a rather long name", is_managed=True)
+        app = make_app(self.account, "An app with a rather long name", bundle_identifier="com.example." + "long" * 20)
+        make_app_install(app, device, "failed", error="No. " * 40)
+        make_managed_config(app, "a_key_with_a_rather_long_name" * 2, "a_long_value" * 20)
         paths = [
             "",
             "devices/device/",
@@ -239,6 +286,12 @@ class BrowserTest(StaticLiveServerTestCase):
             "mdm_push/pushcertificate/",
             "mdm_accounts/membership/",
             "enrollment/enrollment/",
+            "apps_catalog/app/",
+            "apps_catalog/app/add/",
+            f"apps_catalog/app/{app.pk}/change/",
+            f"apps_catalog/app/{app.pk}/devices/?state=failed",
+            f"apps_catalog/app/{app.pk}/configuration/",
+            f"devices/device/{device.pk}/change/?tab=apps",
         ]
         with self.person(Role.OWNER, viewport={"width": 390, "height": 844}) as page:
             for path in paths:

@@ -226,6 +226,14 @@ class DevicePageTest(AdminTestCase):
         ):
             self.assertContains(self.people[Role.READ_ONLY].get(f"{self.page}?tab={tab}"), words, msg_prefix=tab)
 
+    def test_a_device_in_setup_assistant_is_said_to_wait_there(self) -> None:
+        before = self.people[Role.READ_ONLY].get(self.url(Device, "state", self.device.pk)).json()["mark"]
+        self.assertNotContains(self.people[Role.READ_ONLY].get(self.page), "waits in Setup Assistant")
+        self.device.channels.update(awaiting_configuration=True, awaiting_since=timezone.now())
+        self.assertContains(self.people[Role.READ_ONLY].get(self.page), "waits in Setup Assistant since")
+        after = self.people[Role.READ_ONLY].get(self.url(Device, "state", self.device.pk)).json()["mark"]
+        self.assertNotEqual(before, after)
+
     def test_a_dead_push_token_is_said_plainly(self) -> None:
         Channel.objects.update(push_token_dead_at=timezone.now())
         self.assertContains(self.people[Role.READ_ONLY].get(self.page), "no longer knows this device")

@@ -110,6 +110,55 @@ class ApiKeyTest(AdminTestCase):
             self.assertNotContains(page, key.digest)
         self.assertNotIn(secret, str([event.metadata for event in self.events("api_key.created")]))
 
+    def test_a_limited_key_gets_the_sections_that_were_chosen(self) -> None:
+        client = self.people[Role.ADMIN]
+        data = {"name": "Munki", "access": "limited", "scope_devices": "read", "scope_apps": "write", "scope_logs": ""}
+        response = client.post(self.url(ApiKey, "add"), data)
+        key = find_api_key(response.context["secret"])
+        self.assertEqual((key.access, key.scopes), ("limited", {"apps": "write", "devices": "read"}))
+        self.assertEqual(self.events("api_key.created")[0].metadata["scopes"], key.scopes)
+        row = client.get(self.url(ApiKey, "changelist"))
+        self.assertContains(row, "Limited")
+        self.assertContains(row, "apps: write · devices: read")
+        page = client.get(self.url(ApiKey, "change", key.pk))
+        self.assertContains(page, "Devices, their actions, apps and users")
+        self.assertContains(page, "Read and change")
+        self.assertNotContains(page, "Webhooks</dt>")
+
+    def test_a_key_of_many_sections_is_told_in_short(self) -> None:
+        make_api_key(
+            self.account, access="limited", scopes=dict.fromkeys(("apps", "logs", "scripts", "webhooks"), "read")
+        )
+        page = self.people[Role.ADMIN].get(self.url(ApiKey, "changelist"))
+        self.assertContains(page, "apps: read · logs: read · scripts: read · 1 more")
+
+    def test_a_limited_key_without_a_section_is_refused(self) -> None:
+        before = ApiKey.objects.count()
+        for more in ({}, {"scope_devices": ""}):
+            data = {"name": "Munki", "access": "limited", **more}
+            response = self.people[Role.ADMIN].post(self.url(ApiKey, "add"), data)
+            self.assertContains(response, "Choose at least one section")
+        self.assertEqual(ApiKey.objects.count(), before)
+
+    def test_a_section_or_a_right_that_does_not_exist_is_refused(self) -> None:
+        data = {"name": "Munki", "access": "limited", "scope_devices": "everything"}
+        response = self.people[Role.ADMIN].post(self.url(ApiKey, "add"), data)
+        self.assertIn("scope_devices", response.context["form"].errors)
+        data = {"name": "Munki", "access": "limited", "scope_printers": "read"}
+        self.assertContains(self.people[Role.ADMIN].post(self.url(ApiKey, "add"), data), "at least one section")
+
+    def test_sections_chosen_for_another_kind_of_key_do_not_count(self) -> None:
+        data = {"name": "Munki", "access": "read_only", "scope_devices": "write"}
+        response = self.people[Role.ADMIN].post(self.url(ApiKey, "add"), data)
+        key = find_api_key(response.context["secret"])
+        self.assertEqual((key.access, key.scopes), ("read_only", {}))
+        self.assertNotIn("scopes", self.events("api_key.created")[0].metadata)
+
+    def test_what_was_chosen_stays_when_something_else_is_wrong(self) -> None:
+        data = {"name": "", "access": "limited", "scope_devices": "write"}
+        page = self.people[Role.ADMIN].post(self.url(ApiKey, "add"), data).content.decode()
+        self.assertRegex(page, r'name="scope_devices" value="write"[^>]*checked')
+
     def test_a_key_needs_a_name(self) -> None:
         response = self.people[Role.ADMIN].post(self.url(ApiKey, "add"), {"name": "", "access": "read_only"})
         self.assertIn("name", response.context["form"].errors)

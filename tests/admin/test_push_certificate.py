@@ -61,7 +61,7 @@ class PushCertificateTest(AdminTestCase):
         self.assertEqual(len(self.events("push_certificate.requested")), 1)
         response = self.client.get(self.url(PushCertificate, "download"))
         self.assertIn("push-request.csr", response["Content-Disposition"])
-        request = x509.load_der_x509_csr(response.content)
+        request = x509.load_pem_x509_csr(response.content)
         self.assertIn("mdm@example.com", request.subject.rfc4514_string())
         self.assertTrue(request.is_signature_valid)
 
@@ -80,7 +80,7 @@ class PushCertificateTest(AdminTestCase):
             path.write_text("nothing")
             for setting in (str(path), str(path) + "-missing"):
                 with self.settings(PUSH_VENDOR_CERTIFICATE=setting):
-                    response = self.client.get(self.url(PushCertificate, "download"), follow=True)
+                    response = self.client.get(self.url(PushCertificate, "download") + "?by=vendor", follow=True)
                 self.assertContains(response, "cannot sign")
 
     def test_the_certificate_is_taken_with_the_waiting_key(self) -> None:

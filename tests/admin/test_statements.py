@@ -23,7 +23,7 @@ from tests.factories import (
     make_user,
 )
 
-MOST = 14
+MOST = 16
 
 
 class StatementsTest(AdminTestCase):
