@@ -62,18 +62,23 @@ class AccountTestCase(TestCase):
     api: a client with a read-write key of the account; read_only_api, outsider_api and anonymous_api likewise.
     """
 
+    @classmethod
+    def setUpTestData(cls) -> None:
+        """Once for a class; every test gets copies, and what it changes in the database is taken back after it."""
+        super().setUpTestData()
+        cls.account = make_account("Acme")
+        cls.group = make_default_group(cls.account)
+        cls.owner = make_user(cls.account, role=Role.OWNER, email="owner@example.com")
+        cls.colleague = make_user(cls.account, role=Role.READ_ONLY, email="colleague@example.com")
+        cls.other_account = make_account("Elsewhere")
+        make_default_group(cls.other_account)
+        cls.outsider = make_user(cls.other_account, role=Role.OWNER, email="outsider@example.com")
+        cls.api_key, cls.key = make_api_key(cls.account, name="Test key")
+        _, cls.read_only_key = make_api_key(cls.account, name="Reader", access=ApiKey.Access.READ_ONLY)
+        _, cls.outsider_key = make_api_key(cls.other_account, name="Other key")
+
     def setUp(self) -> None:
         super().setUp()
-        self.account = make_account("Acme")
-        self.group = make_default_group(self.account)
-        self.owner = make_user(self.account, role=Role.OWNER, email="owner@example.com")
-        self.colleague = make_user(self.account, role=Role.READ_ONLY, email="colleague@example.com")
-        self.other_account = make_account("Elsewhere")
-        make_default_group(self.other_account)
-        self.outsider = make_user(self.other_account, role=Role.OWNER, email="outsider@example.com")
-        self.api_key, self.key = make_api_key(self.account, name="Test key")
-        _, self.read_only_key = make_api_key(self.account, name="Reader", access=ApiKey.Access.READ_ONLY)
-        _, self.outsider_key = make_api_key(self.other_account, name="Other key")
         self.api = ApiClient(self.key)
         self.read_only_api = ApiClient(self.read_only_key)
         self.outsider_api = ApiClient(self.outsider_key)

@@ -101,6 +101,14 @@ def test_a_missing_apns_ca_file_is_told(production: Settings, tmp_path: Path) ->
     assert found() == ["pomona.W004"]
 
 
+def test_authorities_of_devices_that_cannot_be_read_are_noticed(production: Settings, tmp_path: Path) -> None:
+    path = tmp_path / "devices.pem"
+    production.APPLE_DEVICE_CA_FILE = str(path)
+    assert found() == ["pomona.W010"]
+    path.write_bytes(b"not a certificate")
+    assert found() == ["pomona.W010"]
+
+
 def test_a_public_url_without_https_is_a_matter_of_deployment(production: Settings) -> None:
     production.BASE_URL, production.IS_HTTPS = "http://mdm.example.com", False
     assert found() == []

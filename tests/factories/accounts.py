@@ -25,8 +25,9 @@ def make_api_key(
     *,
     name: str = "",
     access: str = ApiKey.Access.READ_WRITE,
+    scopes: dict[str, str] | None = None,
     created_by: User | None = None,
 ) -> tuple[ApiKey, str]:
     """The row and the key itself."""
     account = account or make_account()
-    return create_api_key(account, name=name or f"Key {number()}", access=access, created_by=created_by)
+    return create_api_key(account, name=name or f"Key {number()}", access=access, scopes=scopes, created_by=created_by)

@@ -43,6 +43,7 @@ def still_running(pids: set[int]) -> set[int]:
     return pids & set(_parents())
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_everything(tmp_path: Path, how: signal.Signals) -> None:
     with running_pomona(tmp_path) as server:
@@ -51,10 +52,11 @@ def test_a_signal_stops_everything(tmp_path: Path, how: signal.Signals) -> None:
         server.process.send_signal(how)
         assert server.process.wait(40) == 0
         eventually(lambda: not still_running(children), seconds=5, message="processes were left behind")
+    assert "SIGKILL" not in server.log(), "a process did not end by itself"
 
 
 def test_what_was_queued_survives_a_restart_and_keys_are_shown_once(tmp_path: Path) -> None:
-    with running_pomona(tmp_path) as server, httpx.Client(timeout=60) as client:
+    with running_pomona(tmp_path, is_fresh=True) as server, httpx.Client(timeout=60) as client:
         key, password = server.api_key, server.password
         assert len(key) > 20
         assert len(password) > 10
@@ -74,6 +76,7 @@ def test_what_was_queued_survives_a_restart_and_keys_are_shown_once(tmp_path: Pa
             device.drain()
 
 
+@pytest.mark.once
 def test_a_port_in_use_is_said_in_one_sentence(tmp_path: Path) -> None:
     with running_pomona(tmp_path) as server:
         environment = {**server.environment, "DATA_DIR": str(tmp_path / "other")}
