@@ -1,5 +1,6 @@
 """What we manage: devices, their groups, what they told us, and what they should have."""
 
+from devices.models.agent import AgentKey, AgentPackage, InstallerCertificate
 from devices.models.assignment import AssignmentGroup, AssignmentMember, GroupType, InstallType
 from devices.models.attribute import AttributeValue, CustomAttribute
 from devices.models.device import Device, DeviceState, Platform
@@ -8,10 +9,12 @@ from devices.models.group import DeviceGroup
 from devices.models.inventory import DeviceUser, InstalledApp, InstalledCertificate, InstalledProfile
 from devices.models.items import Followed, ItemState
 from devices.models.profile import Profile, ProfileAssignment, ProfileInstall, ProfileKind, ProfileVersion
-from devices.models.script import RunState, Script, ScriptAgent, ScriptJob, ScriptRun
+from devices.models.script import RunAs, RunState, Script, ScriptAgent, ScriptJob, ScriptRun
 from devices.models.security import DeviceSecrets, EscrowKey
 
 __all__ = [
+    "AgentKey",
+    "AgentPackage",
     "AssignmentGroup",
     "AssignmentMember",
     "AttributeValue",
@@ -30,6 +33,7 @@ __all__ = [
     "InstalledApp",
     "InstalledCertificate",
     "InstalledProfile",
+    "InstallerCertificate",
     "ItemState",
     "OperationKind",
     "OperationState",
@@ -39,6 +43,7 @@ __all__ = [
     "ProfileInstall",
     "ProfileKind",
     "ProfileVersion",
+    "RunAs",
     "RunState",
     "Script",
     "ScriptAgent",

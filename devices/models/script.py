@@ -25,6 +25,11 @@ class Script(AccountScoped):
         return self.name
 
 
+class RunAs(models.TextChoices):
+    ROOT = "root", "root"
+    CONSOLE_USER = "console_user", "Whoever is signed in at the screen"
+
+
 class ScriptJob(AccountScoped):
     """A script, as it was then, set to run on a number of Macs."""
 
@@ -40,6 +45,8 @@ class ScriptJob(AccountScoped):
     custom_attribute_regex = models.CharField(
         max_length=500, blank=True, help_text="What is taken out of the output before."
     )
+    run_as = models.CharField(max_length=20, choices=RunAs, default=RunAs.ROOT)
+    timeout_seconds = models.PositiveIntegerField(default=3600, help_text="The Mac ends the script after so long.")
     created_by = models.CharField(max_length=200, blank=True)
     api_key = models.ForeignKey(
         ApiKey, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False, help_text="That began it."
@@ -57,7 +64,7 @@ class ScriptJob(AccountScoped):
 
 class RunState(models.TextChoices):
     PENDING = "pending", "Pending"
-    SENT = "sent", "Sent"  # the Mac has it and has not answered yet
+    SENT = "sent", "Sent"  # handed out, and not answered yet
     COMPLETED = "completed", "Completed"
     ERROR = "error", "Error"
     CANCELLED = "cancelled", "Cancelled"
@@ -73,6 +80,11 @@ class ScriptRun(AccountScoped, SecretHolder):
     response = models.TextField("output", blank=True)
     sealed_response = EncryptedTextField()
     is_output_due = models.BooleanField(default=False, help_text="The output is yet to become a custom attribute.")
+    # Of the one process of the agent that may run it: what the Mac asks for twice is never run twice.
+    claim = models.CharField(max_length=64, blank=True)
+    began_at = models.DateTimeField(null=True, help_text="When the Mac said that it is about to run it.")
+    ending = models.CharField(max_length=20, blank=True, help_text="Why it ended, if not by itself: timeout, reboot…")
+    output_bytes = models.BigIntegerField(default=0, help_text="What it printed, of which a bounded part is kept.")
     created_at = models.DateTimeField(auto_now_add=True)
     sent_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True)
@@ -97,6 +109,10 @@ class ScriptAgent(AccountScoped, SecretHolder):
     token_digest = models.CharField(max_length=64, unique=True)
     command_uuid = models.CharField(max_length=64, blank=True, help_text="Of the command that takes the token there.")
     version = models.CharField("agent version", max_length=40, blank=True)
+    package_command_uuid = models.CharField(
+        max_length=64, blank=True, help_text="Of the command that takes the agent itself there."
+    )
+    package_sent_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField(auto_now_add=True)
     last_seen_at = models.DateTimeField(null=True)
 

@@ -4,6 +4,7 @@ from enrollment.models.ca import CertificateAuthority, IdentityCertificate, Scep
 from enrollment.models.dep import AssignState, DepDevice, DepKey, DepServer
 from enrollment.models.dep_settings import DepSettings, PrimaryAccount
 from enrollment.models.enrollment import Enrollment
+from enrollment.models.invitation import Invitation, InvitationKind, InvitationState
 
 __all__ = [
     "AssignState",
@@ -14,6 +15,9 @@ __all__ = [
     "DepSettings",
     "Enrollment",
     "IdentityCertificate",
+    "Invitation",
+    "InvitationKind",
+    "InvitationState",
     "PrimaryAccount",
     "ScepChallenge",
     "TrustedAuthority",

@@ -42,6 +42,7 @@ class Event(AccountScoped):
     udid = models.CharField(max_length=128, blank=True)
     at = models.DateTimeField(default=timezone.now)
     metadata = models.JSONField(default=dict)
+    is_forward_due = models.BooleanField(default=False, help_text="Yet to be sent to the collector of logs.")
 
     class Meta:
         verbose_name = "log entry"
@@ -52,6 +53,15 @@ class Event(AccountScoped):
             models.Index(fields=["account", "-id"], name="event_newest_first"),
             models.Index(fields=["account", "serial_number", "-id"], name="event_of_a_serial_number"),
             models.Index(fields=["device", "-id"], name="event_of_a_device"),
+            models.Index(fields=["account", "event_type", "-id"], name="event_of_a_type"),
+            models.Index(fields=["account", "at"], name="event_by_time"),
+            # Few lines are about these, so that their indexes cost little.
+            models.Index(fields=["account", "level", "-id"], condition=Q(level__gt=0), name="event_of_a_level"),
+            models.Index(fields=["account", "user", "-id"], condition=Q(user__isnull=False), name="event_of_a_person"),
+            models.Index(
+                fields=["account", "api_key", "-id"], condition=Q(api_key__isnull=False), name="event_of_a_key"
+            ),
+            models.Index(fields=["id"], condition=Q(is_forward_due=True), name="event_to_forward"),
         ]
 
     def __str__(self) -> str:
@@ -78,11 +88,23 @@ class Webhook(AccountScoped, SecretHolder):
     failures = models.PositiveSmallIntegerField(
         default=0, editable=False, help_text="In a row, of a receiver that is down."
     )
+    failing_since = models.DateTimeField(null=True, editable=False, help_text="Of a receiver that took nothing since.")
+    paused_at = models.DateTimeField(
+        null=True, editable=False, help_text="After long failure: messages wait until somebody lets it go on."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
-        indexes = [models.Index(fields=["account", "id"], name="webhook_pages")]
+        indexes = [
+            models.Index(fields=["account", "id"], name="webhook_pages"),
+            # Asked for each message of a device; of most accounts there is none.
+            models.Index(
+                fields=["account"],
+                condition=Q(format=WebhookFormat.MICROMDM, is_enabled=True),
+                name="webhook_of_raw_messages",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name or self.url
@@ -94,21 +116,24 @@ class DeliveryState(models.TextChoices):
     FAILED = "failed", "Failed"  # given up; it can be sent again
 
 
-class WebhookDelivery(AccountScoped):
+class WebhookDelivery(AccountScoped, SecretHolder):
     """One event on its way to one address: written with the event, sent by a worker."""
 
     webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries")
     event = models.ForeignKey(Event, null=True, on_delete=models.SET_NULL, related_name="deliveries")
     event_type = models.CharField(max_length=80)
+    message_id = models.CharField(max_length=64, default=new_log_id, help_text="What the receiver knows it by.")
+    order_key = models.BigIntegerField(null=True, help_text="The device: its messages are sent one after the other.")
     # Text, as PostgreSQL would put the keys of JSON in another order.
-    body = models.TextField(help_text="What is sent, word for word.")
+    body = models.TextField(blank=True, help_text="What is sent, word for word.")
+    sealed_body = EncryptedTextField(help_text="The same, where it holds what a device sent, secrets and all.")
     state = models.CharField(max_length=20, choices=DeliveryState, default=DeliveryState.PENDING)
     attempts = models.PositiveSmallIntegerField(default=0)
     due_at = models.DateTimeField(default=timezone.now, null=True)
     delivered_at = models.DateTimeField(null=True)
     status_code = models.PositiveSmallIntegerField(null=True, help_text="The receiver's last answer.")
     error = models.CharField(max_length=500, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
+    created_at = models.DateTimeField(default=timezone.now)
 
     class Meta:
         verbose_name_plural = "webhook deliveries"
@@ -119,3 +144,20 @@ class WebhookDelivery(AccountScoped):
 
     def __str__(self) -> str:
         return f"{self.event_type} to {self.webhook_id}: {self.state}"
+
+
+class WebhookAttempt(AccountScoped):
+    """One try to deliver a message, and what came of it."""
+
+    delivery = models.ForeignKey(WebhookDelivery, on_delete=models.CASCADE, related_name="tries", db_index=False)
+    at = models.DateTimeField(default=timezone.now)
+    status_code = models.PositiveSmallIntegerField(null=True, help_text="None: there was no answer.")
+    latency_ms = models.PositiveIntegerField(default=0, help_text="From connecting to the last byte of the answer.")
+    error = models.CharField(max_length=500, blank=True)
+    excerpt = models.CharField(max_length=1000, blank=True, help_text="How the receiver's answer begins.")
+
+    class Meta:
+        indexes = [models.Index(fields=["delivery", "id"], name="attempt_of_a_delivery")]
+
+    def __str__(self) -> str:
+        return f"{self.delivery_id}: {self.status_code or self.error}"
