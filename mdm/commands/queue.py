@@ -12,8 +12,10 @@ UPDATE (an operator cancelled, the device connected twice) shows in the number o
 
 import json
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import NamedTuple
 
 from django.conf import settings
@@ -25,14 +27,17 @@ from mdm.channels.models import GONE, Channel, ChannelState
 from mdm.commands.models import Command
 from mdm.commands.states import FINAL, STATE_AFTER, ApplyState, State
 from mdm.common.fields import Sealed
+from mdm.events import micromdm
+from mdm.events.micromdm import IS_TOLD_SQL, Heard
 from mdm.protocol.report import Report
 
 ATTEMPTS = 5
 
-_SELECT = """
+_SELECT = f"""
 SELECT ch.id, ch.account_id, ch.device_id, ch.device_key, ch.state, ch.last_seen_at,
        a.id, a.state, a.secret_id,
-       n.id, n.state, n.command_uuid, n.request_type, n.parameters, n.secrets, n.raw_plist, n.secret_id
+       n.id, n.state, n.command_uuid, n.request_type, n.parameters, n.secrets, n.raw_plist, n.secret_id,
+       {IS_TOLD_SQL}
 FROM mdm_channels_channel ch
 LEFT JOIN mdm_commands_command a ON a.channel_id = ch.id AND a.command_uuid = %s
 LEFT JOIN mdm_commands_command n ON n.id = COALESCE(
@@ -49,7 +54,7 @@ LEFT JOIN mdm_commands_command n ON n.id = COALESCE(
       AND (c.state = 'sent' OR c.expires_at IS NULL OR c.expires_at > %s)
     ORDER BY c.id LIMIT 1))
 WHERE ch.fingerprint = %s AND ch.user_key = %s
-"""
+"""  # noqa: S608  (a text of ours)
 
 
 class UnknownChannel(Exception):
@@ -93,9 +98,10 @@ class NotThisDevice(Exception):
         self.exchange = exchange
 
 
-def exchange(fingerprint: str, report: Report, *, ip: str | None) -> Exchange:
+def exchange(fingerprint: str, report: Report, *, ip: str | None, heard: Heard | None = None) -> Exchange:
     """Store the report and take the next command; at most 3 statements and 1 commit, none of them a write for a quiet Idle.
 
+    heard: the message for those that are told of each, which costs two statements more where there are such; None: none is.
     Raises UnknownChannel, NotThisDevice, ChannelGone; then nothing was changed.
     """
     stored_before = False
@@ -110,8 +116,10 @@ def exchange(fingerprint: str, report: Report, *, ip: str | None) -> Exchange:
                 raise NotThisDevice(result)
             if found.state in GONE:
                 raise ChannelGone(result)
-            if _execute(cursor, _writes(found, report, ip, now, at)):
+            tells = heard is not None and found.is_told
+            if _execute(cursor, _writes(found, report, ip, now, at), partial(_tell, heard, found) if tells else None):
                 return result
+            heard = None  # told with what was stored; what follows only reads the rest again
             stored_before = stored_before or result.answered in (Answered.STORED, Answered.POSTPONED)
     # Each round stored what it could, so the answer is safe; only a next command could not be had. The device asks again.
     return replace(result, next_command=None)
@@ -137,6 +145,7 @@ class _Found(NamedTuple):
     next_secrets: bytes | None
     next_raw_plist: bytes | None
     next_secret_id: object
+    is_told: bool
 
     @property
     def accepts_answer(self) -> bool:
@@ -254,16 +263,20 @@ def _answer_columns(found: _Found, report: Report, at: object) -> dict[str, obje
     }
 
 
-def _execute(cursor: CursorWrapper, writes: list[tuple[str, list, int]]) -> bool:
+def _execute(cursor: CursorWrapper, writes: list[tuple[str, list, int]], tell: Callable[[], None] | None) -> bool:
     """Run the statements in one commit. False if rows changed meanwhile, so that fewer were written than expected."""
-    if not writes:
-        return True
-    if len(writes) == 1:
-        return _run(cursor, *writes[0])
+    if len(writes) <= 1 and tell is None:
+        return not writes or _run(cursor, *writes[0])
     with transaction.atomic():
         # Every statement runs even if the first one missed a row: what it did write stands, and the rest is read again.
         done = [_run(cursor, *write) for write in writes]
+        if tell is not None:
+            tell()
     return all(done)
+
+
+def _tell(heard: Heard, found: _Found) -> None:
+    micromdm.tell(heard, account_id=found.account_id, device_id=found.device_id)
 
 
 def _run(cursor: CursorWrapper, sql: str, values: list, rows: int) -> bool:

@@ -17,7 +17,8 @@ from mdm.commands.states import State
 from mdm.common.batches import batches
 from mdm.common.many_rows import insert_many
 from mdm.common.rows import insert
-from mdm.events.services import build, emit, emit_many
+from mdm.events.models import Event
+from mdm.events.services import DeviceLike, build, emit, emit_many
 from mdm.protocol.command import read_raw
 from mdm.protocol.errors import ProtocolError
 from mdm.protocol.request_types import Request, clean, split_secrets
@@ -156,14 +157,7 @@ def cancel(command: Command, *, actor: Actor = SYSTEM) -> bool:
             state=State.CANCELLED, finished_at=timezone.now()
         )
         if done:
-            emit(
-                "command.cancelled",
-                account_id=command.account_id,
-                actor=actor,
-                device=command.channel.device,
-                request_type=command.request_type,
-                command_uuid=command.command_uuid,
-            )
+            emit_many([_cancelled_event(command, command.channel.device, actor)])
     return bool(done)
 
 
@@ -193,29 +187,28 @@ def _withdraw(queued: QuerySet[Command], actor: Actor, *, is_logged: bool) -> se
     now = timezone.now()
     Command.objects.filter(pk__in=[command.pk for command in commands]).update(state=State.CANCELLED, finished_at=now)
     if is_logged:
-        emit_many(
-            build(
-                "command.cancelled",
-                account_id=command.account_id,
-                actor=actor,
-                device=command.channel.device,
-                metadata={"request_type": command.request_type, "command_uuid": command.command_uuid},
-            )
-            for command in commands
-        )
+        emit_many(_cancelled_event(command, command.channel.device, actor) for command in commands)
     return {command.command_uuid for command in commands}
 
 
 def clear(channel: Channel, *, actor: Actor = SYSTEM, also_sent: bool = False, why: str = "") -> int:
-    """Cancel everything that waits on a channel; also_sent where the device forgets what it was given (Authenticate)."""
+    """Cancel everything that waits on a channel; also_sent where the device forgets what it was given (Authenticate).
+
+    A line for the whole, and one for each command: whoever waits for one of them hears what became of it.
+    """
     states = [State.QUEUED, State.SENT] if also_sent else [State.QUEUED]
+    now = timezone.now()
+    commands = Command.objects.filter(channel=channel)
     with transaction.atomic(savepoint=False):
-        count = Command.objects.filter(channel=channel, state__in=states).update(
-            state=State.CANCELLED, finished_at=timezone.now()
-        )
+        count = commands.filter(state__in=states).update(state=State.CANCELLED, finished_at=now)
         if count:
             emit(
                 "queue.cleared", account_id=channel.account_id, actor=actor, device=channel.device, count=count, why=why
+            )
+            cleared = commands.filter(state=State.CANCELLED, finished_at=now).order_by("pk")
+            emit_many(
+                _cancelled_event(command, channel.device, actor)
+                for command in cleared.only("account_id", "command_uuid", "request_type")
             )
     return count
 
@@ -252,9 +245,17 @@ def _store(channel: Channel, command: Command, actor: Actor) -> Command:
     return command
 
 
-def _queued_event(command: Command, device: object, actor: Actor) -> object:
+def _queued_event(command: Command, device: DeviceLike, actor: Actor) -> Event:
+    return _event("command.queued", command, device, actor)
+
+
+def _cancelled_event(command: Command, device: DeviceLike, actor: Actor) -> Event:
+    return _event("command.cancelled", command, device, actor)
+
+
+def _event(kind: str, command: Command, device: DeviceLike, actor: Actor) -> Event:
     return build(
-        "command.queued",
+        kind,
         account_id=command.account_id,
         actor=actor,
         device=device,

@@ -1,41 +1,34 @@
 """Requests to addresses that somebody else chose: bounded in time and size, and never into our own network.
 
-A name is looked up once, at connecting, and the connection goes to the address that was checked: a name that changes its
-meaning between the check and the use (DNS rebinding) gains nothing. Redirects are not followed, proxies are not asked.
+What may be asked stands in `addresses.py`. Redirects are followed only where that is asked for, each
+target checked like the first; proxies are not asked.
+
+`http.client` reads the answers, at less than half of what httpx and httpcore cost: thousands of webhooks feel it.
 """
 
-import ipaddress
+import io
+import select
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Self
+from http.client import HTTPException, HTTPResponse, IncompleteRead
+from typing import Any, Self
 
-import httpcore
 import httpx
+
+from mdm.common.addresses import BadUrl, OutboundError, check_url, look_up
 
 TIMEOUT_SECONDS = 10.0
 MAX_ANSWER_BYTES = 64 * 1024
-MAX_URL_LENGTH = 2000
-SCHEMES = ("http", "https")
-# At addresses that look public, clouds answer a machine's own requests with its secrets.
-_METADATA = (ipaddress.ip_network("168.63.129.16"), ipaddress.ip_network("192.0.0.0/24"))
-_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
-_NAT64 = ipaddress.ip_network("64:ff9b::/96")
-
-
-class OutboundError(Exception):
-    """There is no answer; the text says why."""
-
-
-class BadUrl(OutboundError):
-    """Nothing is ever sent to such a URL."""
-
-
-class AddressRefused(OutboundError):
-    """The name stands for an address of our own network."""
+# Those that repeat the request as it was; 301, 302 and 303 would make a GET of it.
+FOLLOWED = (307, 308)
+MAX_REDIRECTS = 3
+# Of one client: redirects lead to others than the first.
+KEPT_CONNECTIONS = 4
 
 
 @dataclass(frozen=True)
@@ -51,7 +44,8 @@ class Answer:
 class OutboundClient:
     """Sends requests one after the other, over the same connection where it can. For one thread at a time.
 
-    timeout_seconds is for the whole of a request, from connecting to the last byte, but for the lookup of the name.
+    timeout_seconds is for the whole of a request, from connecting to the last byte, with its redirects, but for the lookup
+    of the name. follows_redirects: up to three, and only 307 and 308; without it, redirects are answers like others.
     """
 
     def __init__(
@@ -60,97 +54,118 @@ class OutboundClient:
         allows_private: bool,
         timeout_seconds: float = TIMEOUT_SECONDS,
         max_answer_bytes: int = MAX_ANSWER_BYTES,
+        follows_redirects: bool = False,
     ) -> None:
         self._allows_private = allows_private
         self._timeout_seconds = timeout_seconds
         self._max_answer_bytes = max_answer_bytes
+        self._follows_redirects = follows_redirects
         self._clock = _Clock()
-        self._pool = httpcore.ConnectionPool(
-            ssl_context=_ssl_context(), network_backend=_CheckedNetwork(self._clock, allows_private=allows_private)
-        )
+        self._kept: dict[tuple[str, str, int], _Connection] = {}
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._pool.close()
+        self.close()
+
+    def close(self) -> None:
+        while self._kept:
+            self._kept.popitem()[1].close()
 
     def send(self, method: str, url: str, *, headers: Mapping[str, str], content: bytes = b"") -> Answer:
         """Raises BadUrl, AddressRefused, or OutboundError for whatever else keeps the answer away."""
-        target = check_url(url, allows_private=self._allows_private)
+        target = _target(url, allows_private=self._allows_private)
         self._clock.start(self._timeout_seconds)
-        # Compressed answers could be a thousand times larger than what is read of them.
-        sent = {"Host": target.netloc.decode(), "Accept-Encoding": "identity", "Content-Length": str(len(content))}
-        plain = httpcore.URL(scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path)
+        for _ in range(MAX_REDIRECTS + 1):
+            try:
+                answer = self._exchange(method, target, headers, content)
+            except TimeoutError as error:
+                raise OutboundError(f"No answer within {self._timeout_seconds:g} seconds.") from error
+            except (OSError, HTTPException) as error:
+                raise OutboundError(f"The request failed: {error or type(error).__name__}.") from error
+            if not (self._follows_redirects and answer.status in FOLLOWED):
+                return answer
+            target = _next(target, answer, allows_private=self._allows_private)
+        raise OutboundError(f"More than {MAX_REDIRECTS} redirects, one after the other, are not followed.")
+
+    def _exchange(self, method: str, target: "_Target", headers: Mapping[str, str], content: bytes) -> Answer:
+        request = _request(method, target, headers, content)
+        kept = self._kept.pop(target.origin, None)
+        if kept is not None:
+            # A server may close it at this very moment, before it sees the request; then it takes another connection.
+            with suppress(ConnectionError):
+                kept.check()
+                return self._ask(kept, method, target, request)
+        return self._ask(_connect(target, self._clock, allows_private=self._allows_private), method, target, request)
+
+    def _ask(self, connection: "_Connection", method: str, target: "_Target", request: bytes) -> Answer:
+        is_kept = False
         try:
-            with self._pool.stream(method, plain, headers=list((sent | headers).items()), content=content) as answer:
-                body, is_complete = self._read(answer.iter_stream())
-                names = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
-                return Answer(answer.status, names, body, is_complete)
-        except httpcore.TimeoutException as error:
-            raise OutboundError(f"No answer within {self._timeout_seconds:g} seconds.") from error
-        except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-            raise OutboundError(f"The request failed: {error or type(error).__name__}.") from error
+            connection.write(request)
+            response = HTTPResponse(connection, method=method)  # type: ignore[arg-type]
+            response.begin()
+            body = response.read(self._max_answer_bytes + 1)
+            is_complete = len(body) <= self._max_answer_bytes
+            if is_complete and response.length:
+                raise IncompleteRead(body, response.length)
+            is_kept = is_complete and not response.will_close and len(self._kept) < KEPT_CONNECTIONS
+        finally:
+            if is_kept:
+                self._kept[target.origin] = connection
+            else:
+                connection.close()
+        names = {name.lower(): value for name, value in response.getheaders()}
+        return Answer(response.status, names, body[: self._max_answer_bytes], is_complete)
 
-    def _read(self, chunks: Iterable[bytes]) -> tuple[bytes, bool]:
-        body = bytearray()
-        for chunk in chunks:
-            body += chunk
-            if len(body) > self._max_answer_bytes:
-                return bytes(body[: self._max_answer_bytes]), False
-        return bytes(body), True
+
+@dataclass(frozen=True)
+class _Target:
+    """A URL that was checked, in the pieces that a request needs. host: as it is looked up. authority: as it is named."""
+
+    url: httpx.URL
+    origin: tuple[str, str, int]
+    authority: str
+    path: str
 
 
-def check_url(url: str, *, allows_private: bool) -> httpx.URL:
-    """What can be said of a URL without looking up its name. Raises BadUrl, AddressRefused."""
-    if len(url) > MAX_URL_LENGTH or not url.isprintable() or " " in url:
-        raise BadUrl(f"A URL has at most {MAX_URL_LENGTH} characters, and no spaces.")
+@lru_cache(maxsize=1024)
+def _target(url: str, *, allows_private: bool) -> _Target:
+    """Raises BadUrl, AddressRefused."""
+    known = check_url(url, allows_private=allows_private)
+    port = known.port or (443 if known.scheme == "https" else 80)
+    origin = (known.scheme, known.raw_host.decode("ascii"), port)
+    return _Target(known, origin, known.netloc.decode("ascii"), known.raw_path.decode("ascii"))
+
+
+def _next(target: _Target, answer: Answer, *, allows_private: bool) -> _Target:
+    """Where a redirect leads. Raises BadUrl, AddressRefused."""
+    location = answer.headers.get("location", "")
+    if not location:
+        raise BadUrl(f"The answer {answer.status} does not say where the request should go instead.")
     try:
-        target = httpx.URL(url)
-    except httpx.InvalidURL as error:
-        raise BadUrl(f"This is not a URL: {error}.") from error
-    if target.scheme not in SCHEMES:
-        raise BadUrl("The URL must begin with https:// or http://.")
-    if not target.host:
-        raise BadUrl("The URL names no host.")
-    if target.port is not None and not 0 < target.port < 65536:
-        raise BadUrl("The URL's port is not a number from 1 to 65535.")
-    if target.userinfo:
-        raise BadUrl("The URL must not hold a user name or password.")
-    if not allows_private and _is_known_private(target.host):
-        raise AddressRefused(f"{target.host} is an address of a private network, where nothing is sent.")
-    return target
+        url = target.url.join(location)
+    except (httpx.InvalidURL, ValueError) as error:
+        raise BadUrl(f"The answer {answer.status} leads to what is not a URL: {error}.") from error
+    if target.url.scheme == "https" and url.scheme != "https":
+        raise BadUrl(f"The answer {answer.status} leads from https to {url.scheme}, where nothing is sent.")
+    return _target(str(url), allows_private=allows_private)
 
 
-def is_public(address: str) -> bool:
-    """Whether an IP address is one that anybody may be asked to connect to. Raises ValueError for other text."""
-    known = ipaddress.ip_address(address.partition("%")[0])
-    if isinstance(known, ipaddress.IPv6Address):
-        inner = _inner(known)
-        if inner is None:
-            return known in _GLOBAL_UNICAST and known.is_global
-        known = inner
-    return known.is_global and not known.is_multicast and not any(known in network for network in _METADATA)
-
-
-def _inner(address: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
-    """The IPv4 address that is reached by way of this one."""
-    if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-
-
-def _is_known_private(host: str) -> bool:
-    host = host.rstrip(".").lower()
-    try:
-        return not is_public(host)
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+def _request(method: str, target: _Target, headers: Mapping[str, str], content: bytes) -> bytes:
+    # Compressed answers could be a thousand times larger than what is read of them.
+    sent = {"Host": target.authority, "Accept-Encoding": "identity", "Content-Length": str(len(content)), **headers}
+    lines = [f"{method} {target.path} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
+    if any("\n" in line or "\r" in line for line in lines):
+        raise BadUrl("A line break in a header would end it.")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + content
 
 
 @lru_cache(maxsize=1)
 def _ssl_context() -> ssl.SSLContext:
-    return httpx.create_ssl_context()
+    context = httpx.create_ssl_context()
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 class _Clock:
@@ -163,70 +178,89 @@ class _Clock:
         self._ends_at = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Raises httpcore's timeout when nothing is."""
+        """Raises TimeoutError when nothing is."""
         left = self._ends_at - time.monotonic()
         if left <= 0:
-            raise httpcore.ReadTimeout("the time is over")
+            raise TimeoutError
         return left
 
 
-class _CheckedNetwork(httpcore.NetworkBackend):
-    """Looks names up, and connects to the addresses that may be connected to."""
-
-    def __init__(self, clock: _Clock, *, allows_private: bool) -> None:
-        self._clock = clock
-        self._allows_private = allows_private
-        self._plain = httpcore.SyncBackend()
-
-    def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.NetworkStream:
-        failed: httpcore.ConnectError | None = None
-        for address in self._addresses(host, port):
-            try:
-                stream = self._plain.connect_tcp(address, port, self._clock.left(), local_address, socket_options)
-            except httpcore.ConnectError as error:
-                failed = error
-            else:
-                return _TimedStream(stream, self._clock)
-        raise failed or httpcore.ConnectError(f"{host} has no address")
-
-    def _addresses(self, host: str, port: int) -> list[str]:
-        try:
-            found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
-            raise httpcore.ConnectError(f"the name {host} is not known") from error
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-        if not self._allows_private and not all(is_public(address) for address in addresses):
-            raise AddressRefused(f"{host} stands for an address of a private network, where nothing is sent.")
-        return addresses
-
-
-class _TimedStream(httpcore.NetworkStream):
+class _Connection:
     """A connection whose every step ends with the time of the request: peers that drip bytes hold nobody up."""
 
-    def __init__(self, stream: httpcore.NetworkStream, clock: _Clock) -> None:
-        self._stream = stream
+    def __init__(self, sock: socket.socket, clock: _Clock) -> None:
+        self._socket = sock
         self._clock = clock
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, self._clock.left())
+    def check(self) -> None:
+        """What can be read before anything was asked is the end of it, or what nobody asked for. Raises ConnectionError."""
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        if poll.poll(0):
+            self.close()
+            raise ConnectionError("the server closed the connection")
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, self._clock.left())
+    def write(self, data: bytes) -> None:
+        left = memoryview(data)
+        while left:
+            self._socket.settimeout(self._clock.left())
+            left = left[self._socket.send(left) :]
+
+    def makefile(self, *_: Any) -> io.BufferedReader:
+        """What HTTPResponse asks a socket for."""
+        return io.BufferedReader(_Incoming(self._socket, self._clock))
 
     def close(self) -> None:
-        self._stream.close()
+        self._socket.close()
 
-    def start_tls(
-        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
-    ) -> httpcore.NetworkStream:
-        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, self._clock.left()), self._clock)
 
-    def get_extra_info(self, info: str) -> object:
-        return self._stream.get_extra_info(info)
+class _Incoming(io.RawIOBase):
+    """The bytes of one answer; closing it leaves the connection open."""
+
+    def __init__(self, sock: socket.socket, clock: _Clock) -> None:
+        self._socket = sock
+        self._clock = clock
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._socket.settimeout(self._clock.left())
+        return self._socket.recv_into(buffer)
+
+
+def _connect(target: _Target, clock: _Clock, *, allows_private: bool) -> _Connection:
+    """To the first of its addresses that answers. Raises AddressRefused, OSError."""
+    scheme, host, port = target.origin
+    failed = OSError(f"{host} has no address")
+    for address in look_up(host, port, allows_private=allows_private):
+        try:
+            sock = _open(address, port, clock.left())
+        except TimeoutError:
+            raise
+        except OSError as error:
+            failed = error
+            continue
+        try:
+            # Head and body go out at once, but an answer to the last piece would wait for the next one.
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if scheme == "https":
+                sock.settimeout(clock.left())
+                sock = _ssl_context().wrap_socket(sock, server_hostname=host)
+        except BaseException:
+            sock.close()
+            raise
+        return _Connection(sock, clock)
+    raise failed
+
+
+def _open(address: str, port: int, timeout: float) -> socket.socket:
+    """Without `create_connection`, which would look the address up once more."""
+    sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        sock.settimeout(timeout)
+        sock.connect((address, port))
+    except BaseException:
+        sock.close()
+        raise
+    return sock

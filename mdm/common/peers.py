@@ -17,6 +17,7 @@ from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlencode
 
 import httpx
 
@@ -117,10 +118,17 @@ class Peer:
         headers: Mapping[str, str] | None = None,
         params: Mapping[str, str] | None = None,
         json_body: Any = None,
+        form_body: Mapping[str, str] | None = None,
     ) -> PeerAnswer:
-        """Any status is an answer. Raises PeerUnreachable, PeerAnswerUnreadable (too large)."""
+        """Any status is an answer. form_body: sent as a web form, where json_body is not given.
+
+        Raises PeerUnreachable, PeerAnswerUnreadable (too large).
+        """
         sent = dict(headers or {})
         content = None
+        if form_body is not None:
+            content = urlencode(form_body).encode()
+            sent.setdefault("Content-Type", "application/x-www-form-urlencoded")
         if json_body is not None:
             content = json.dumps(json_body).encode()
             sent.setdefault("Content-Type", "application/json;charset=UTF8")

@@ -5,6 +5,7 @@ from django.http import HttpRequest, HttpResponse
 
 from mdm.common.proxies import client_ip
 from mdm.endpoints import messages
+from mdm.events.micromdm import heard_checkin
 from mdm.protocol import checkin as protocol
 from mdm.protocol.cms import Signer
 
@@ -22,4 +23,5 @@ HANDLERS = {
 
 def answer_checkin(request: HttpRequest, body: bytes, signer: Signer, token: str) -> HttpResponse:
     message = protocol.parse_checkin(body, max_bytes=settings.DEVICE_BODY_MAX_BYTES)
-    return HANDLERS[type(message)](messages.Call(signer, token, client_ip(request)), message)
+    heard = heard_checkin(type(message).__name__, message.key, body, request.GET.dict())
+    return HANDLERS[type(message)](messages.Call(signer, token, client_ip(request), heard), message)

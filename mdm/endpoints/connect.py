@@ -15,6 +15,7 @@ from mdm.endpoints.bindings import rebind_renewed, refuse_wrong_device, require_
 from mdm.endpoints.door import Forbidden
 from mdm.endpoints.renderers import CannotRender, complete, give_up
 from mdm.endpoints.tasks import apply_results
+from mdm.events.micromdm import Heard, heard_report
 from mdm.events.models import Level
 from mdm.events.services import emit
 from mdm.protocol.cms import Signer
@@ -25,7 +26,7 @@ def answer_report(request: HttpRequest, body: bytes, signer: Signer) -> HttpResp
     """Store the report, then hand out the next command that can be completed, or an empty body at the end of the queue."""
     report = parse_report(body, max_bytes=settings.DEVICE_BODY_MAX_BYTES)
     ip = client_ip(request)
-    exchange = _exchange(signer, report, ip)
+    exchange = _exchange(signer, report, ip, heard_report(report, request.GET.dict()))
     if exchange.answered == Answered.STORED:
         nudge(apply_results)
     elif exchange.answered == Answered.UNKNOWN:
@@ -44,13 +45,13 @@ def _only_asking(report: Report) -> Report:
     return report if report.is_idle else replace(report, status=ACKNOWLEDGED, command_uuid="")
 
 
-def _exchange(signer: Signer, report: Report, ip: str | None) -> Exchange:
-    """Raises Forbidden, MustLeave."""
+def _exchange(signer: Signer, report: Report, ip: str | None, heard: Heard | None = None) -> Exchange:
+    """heard: for those that are told of messages; without it none is. Raises Forbidden, MustLeave."""
     try:
-        return queue.exchange(signer.fingerprint, report, ip=ip)
+        return queue.exchange(signer.fingerprint, report, ip=ip, heard=heard)
     except queue.UnknownChannel as error:
         if rebind_renewed(signer, report.key):
-            return _exchange(signer, report, ip)
+            return _exchange(signer, report, ip, heard)
         raise Forbidden("The certificate is not bound to this device.") from error
     except queue.NotThisDevice as error:
         refuse_wrong_device(error.exchange.account_id, error.exchange.device_id, report.key)

@@ -13,6 +13,8 @@ from mdm.channels.models import GONE, Channel
 from mdm.endpoints import declarative, replies
 from mdm.endpoints.bindings import caller_of, find_channel, require_live
 from mdm.endpoints.door import Forbidden
+from mdm.events import micromdm
+from mdm.events.micromdm import Heard
 from mdm.events.services import emit
 from mdm.protocol import plist
 from mdm.protocol.checkin import (
@@ -36,17 +38,23 @@ logger = logging.getLogger("pomona.devices")
 
 @dataclass(frozen=True)
 class Call:
-    """Who sent the message, the token of the URL, and from where."""
+    """Who sent the message, the token of the URL, from where, and the message itself for those that are told of it."""
 
     signer: Signer
     token: str
     ip: str | None
+    heard: Heard | None = None
+
+    def tell(self, channel: Channel) -> None:
+        """In the transaction of what the message changes, when nothing can refuse it any more."""
+        if self.heard is not None:
+            micromdm.tell(self.heard, account_id=channel.account_id, device_id=channel.device_id)
 
 
 def authenticate(call: Call, message: Authenticate) -> HttpResponse:
     caller = caller_of(call.signer, call.token)
     try:
-        lifecycle.authenticated(caller, message, ip=call.ip)
+        lifecycle.authenticated(caller, message, ip=call.ip, tell=call.tell)
     except Refused as refusal:
         raise Forbidden(f"Enrollment refused: {refusal}.") from refusal
     return replies.empty()
@@ -61,7 +69,7 @@ def token_update(call: Call, message: TokenUpdate) -> HttpResponse:
         channel = lifecycle.open_user_channel(_live(call, device_key), message)
     channel = _must_be_live(channel)
     try:
-        lifecycle.token_updated(channel, message, ip=call.ip)
+        lifecycle.token_updated(channel, message, ip=call.ip, tell=call.tell)
     except Refused as refusal:
         raise Forbidden(f"Enrollment refused: {refusal}.") from refusal
     return replies.empty()
@@ -72,7 +80,9 @@ def check_out(call: Call, message: CheckOut) -> HttpResponse:
     channel = find_channel(call.signer, message.key)
     if channel is None:
         raise Forbidden("The certificate is not bound to this device.")
-    leaving.checked_out(channel, message)
+    with transaction.atomic():
+        leaving.checked_out(channel, message)
+        call.tell(channel)
     return replies.empty()
 
 
@@ -84,6 +94,7 @@ def set_bootstrap_token(call: Call, message: SetBootstrapToken) -> HttpResponse:
         channel.save(update_fields=["bootstrap_token"])
         kind = "bootstrap_token.stored" if message.bootstrap_token else "bootstrap_token.cleared"
         emit(kind, account_id=channel.account_id, actor=DEVICE, device=channel.device)
+        call.tell(channel)
     return replies.empty()
 
 
@@ -91,9 +102,12 @@ def get_bootstrap_token(call: Call, message: GetBootstrapToken) -> HttpResponse:
     """A Mac without a stored token gets an empty dictionary: it understands that there is none."""
     channel = _live(call, message.key)
     token = channel.bootstrap_token
+    with transaction.atomic():
+        if token:
+            emit("bootstrap_token.fetched", account_id=channel.account_id, actor=DEVICE, device=channel.device)
+        call.tell(channel)
     if not token:
         return replies.plist(plist.dumps({}))
-    emit("bootstrap_token.fetched", account_id=channel.account_id, actor=DEVICE, device=channel.device)
     return replies.plist(plist.dumps({"BootstrapToken": token}))
 
 

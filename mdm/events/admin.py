@@ -2,54 +2,36 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from unfold.decorators import display
 
-from mdm.accounts.admin_base import EmptyState, EndlessPaginator, ReadOnlyAdmin
-from mdm.accounts.admin_html import NOTHING, badge, time_tag, two_lines
-from mdm.events.kinds import KINDS, Namespace
+from mdm.accounts.actors import Source
+from mdm.accounts.admin_base import EmptyState, EndlessPaginator, Page, ReadOnlyAdmin, actor_of
+from mdm.accounts.admin_html import NOTHING, badge, exact_time, link, time_tag, two_lines
+from mdm.accounts.permissions import Action
+from mdm.common.planning import planned_for_each_value
+from mdm.events.admin_deliveries import WebhookDeliveryAdmin
+from mdm.events.admin_filters import MENUS, PARAMETERS
+from mdm.events.admin_webhooks import WebhookAdmin
+from mdm.events.export import UnknownFormat, answer, export
+from mdm.events.log_filters import MOST_DEVICES, devices_named, narrow, read
 from mdm.events.models import Event, Level
 from mdm.events.words import details, sentence
 
-NAMESPACES = {
-    Namespace.ADMIN: "People and programs",
-    Namespace.DEVICE: "Devices",
-    Namespace.SYSTEM: "Pomona itself",
+__all__ = ["LogAdmin", "WebhookAdmin", "WebhookDeliveryAdmin"]
+
+SOURCES = {
+    Source.ADMIN: "Admin",
+    Source.API: "API",
+    Source.DEVICE: "Device",
+    Source.SYSTEM: "Pomona",
 }
-
-
-class NamespaceFilter(admin.SimpleListFilter):
-    title, parameter_name = "Who", "namespace"
-
-    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
-        return [(namespace.value, words) for namespace, words in NAMESPACES.items()]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        return queryset.filter(namespace=self.value()) if self.value() else queryset
-
-
-class LevelFilter(admin.SimpleListFilter):
-    title, parameter_name = "Level", "level"
-
-    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
-        return [(str(value), label.capitalize()) for value, label in Level.choices]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        wanted = self.value()
-        return queryset.filter(level=int(wanted)) if wanted and wanted.isdecimal() else queryset
-
-
-class KindFilter(admin.SimpleListFilter):
-    title, parameter_name = "What happened", "event_type"
-
-    def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
-        return list(KINDS.items())
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        return queryset.filter(event_type=self.value()) if self.value() else queryset
 
 
 @admin.register(Event)
@@ -57,19 +39,47 @@ class LogAdmin(ReadOnlyAdmin):
     list_title = "Log"
     list_display = ("what", "about", "who", "level_badge", "when")
     list_select_related = ("device",)
-    list_filter = (NamespaceFilter, LevelFilter, KindFilter)
+    list_filter = MENUS
     search_fields = ("serial_number",)
-    search_help_text = "Serial number"
+    search_help_text = "Device: name, serial number or UDID"
     ordering = ("-id",)
+    sortable_by = ()  # by its key only: any other order would sort the whole log
     paginator = EndlessPaginator
+    change_list_template = "admin/events/log.html"
+    pages = (Page("export/", "export", Action.VIEW, post_only=True),)
     empty_state = EmptyState(
         "Nothing has happened yet", "Everything that people, programs and devices do is noted here."
     )
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
+        return lookup in PARAMETERS
+
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
-        """Whole serial numbers, or their beginning: that is what the index answers at any size of the log."""
-        term = search_term.strip()
-        return (queryset.filter(serial_number__startswith=term.upper()) if term else queryset), False
+        """The menus and the words for a device, all at once: the one place where the page's log is filtered."""
+        account, wanted = request.get_account(), read(request.GET)
+        devices = devices_named(account, wanted.device_words) if wanted.device_words else []
+        request.log_devices_shown = MOST_DEVICES if len(devices) > MOST_DEVICES else 0
+        return narrow(queryset, account, wanted, devices), False
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        names = [name for name in request.GET if name in (*PARAMETERS, "q")]
+        kept = {name: request.GET[name] for name in names if request.GET[name]}
+        export_url = f"{self.url('export')}?{urlencode(kept)}"
+        with planned_for_each_value():
+            return super().changelist_view(request, {"export_url": export_url, **(extra_context or {})})
+
+    def export(self, request: HttpRequest) -> HttpResponse:
+        """The lines that the list shows, all pages of them, as a file."""
+        try:
+            found = export(
+                request.get_account(),
+                read(request.GET),
+                format_name=request.POST.get("format", ""),
+                actor=actor_of(request),
+            )
+        except UnknownFormat as error:
+            return self.refused(request, str(error), self.list_url)
+        return answer(found)
 
     @display(description="What happened")
     def what(self, event: Event) -> str:
@@ -77,11 +87,18 @@ class LogAdmin(ReadOnlyAdmin):
 
     @display(description="Device")
     def about(self, event: Event) -> str:
-        return str(event.device or event.serial_number or event.udid or NOTHING)
+        if event.device is None:
+            return event.serial_number or event.udid or NOTHING
+        if event.device.removed_at:
+            return two_lines(event.device, "removed")
+        name, serial_number = str(event.device), event.serial_number
+        url = reverse("admin:devices_device_change", args=[event.device_id])
+        return two_lines(link(url, name), serial_number if serial_number != name else "")
 
     @display(description="Who")
     def who(self, event: Event) -> str:
-        return two_lines(event.actor_label or event.source, event.source if event.actor_label else "")
+        words = SOURCES.get(event.source, event.source)
+        return two_lines(event.actor_label or words, words if event.actor_label else "")
 
     @display(description="Level")
     def level_badge(self, event: Event) -> str:
@@ -89,10 +106,16 @@ class LogAdmin(ReadOnlyAdmin):
 
     @display(description="When")
     def when(self, event: Event) -> str:
-        return time_tag(event.at)
+        return two_lines(time_tag(event.at), exact_time(event.at))
 
     def detail(self, request: HttpRequest, obj: Event) -> HttpResponse:
-        context = {"event": obj, "sentence": sentence(obj), "facts": list(_facts(obj.metadata))}
+        context = {
+            "event": obj,
+            "sentence": sentence(obj),
+            "facts": list(_facts(obj.metadata)),
+            "exact_time": exact_time(obj.at),
+            "who": SOURCES.get(obj.source, obj.source),
+        }
         return self.page(request, "admin/events/event.html", title=sentence(obj), **context)
 
 

@@ -1,262 +1,170 @@
-"""Sending what webhooks are due. Rows say what is due; a claim is a lease, so a lost worker delays messages and loses none.
+"""Sending what webhooks are due: the one loop that claims, sends and records. Rows say what is due.
 
-1. One worker at a time is at a webhook: it takes the oldest of its messages and sends them one after the other, so that they
-   come in the order in which things happened. Webhooks do not wait for each other.
-2. A receiver that cannot be reached, or that says it is overloaded, gets a rest, longer each time; its messages keep
-   their order.
-3. A message that a receiver refuses waits by itself, longer each time, and those behind it go on.
-4. What could not be sent within three days is given up, and the log says so.
+Several workers may be at it: each has webhooks of its own (`claims.py`). The messages of one go out in lanes (`lanes.py`), so
+that those of one device come in the order in which things happened. What became of them is written down many at a time
+(`outcomes.py`): a worker that is killed meanwhile leaves up to half a second's messages to be sent once more, and loses none.
 """
 
-import hashlib
-import hmac
 import logging
-import random
 import time
-from collections.abc import Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from datetime import datetime, timedelta
-from typing import Any
+from collections import defaultdict
+from collections.abc import Collection
+from queue import Empty
 
-from django.conf import settings
 from django.core.cache import cache
-from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q
-from django.utils import timezone
 
-from mdm.common.http import OutboundClient, OutboundError
-from mdm.events.models import DeliveryState, Level, Webhook, WebhookDelivery
-from mdm.events.services import emit
+from mdm.common.nudge import nudge_named
+from mdm.events import claims
+from mdm.events.lanes import Report, Threads, Turn
+from mdm.events.outcomes import record
+from mdm.events.sending import Outcome
+from mdm.events.webhooks import DELIVER
 
-RECEIVERS_AT_ONCE = 16
-MESSAGES_IN_A_TURN = 20
-TURN_SECONDS = 20
-TIMEOUT_SECONDS = 10.0
-# Longer than a turn with its last message and a slow lookup of the name.
-LEASE = timedelta(minutes=2)
-# In the cache while a worker is at it; if that one dies, another goes on soon. (The leases are what keeps things right.)
+# In the cache while a worker is at it, as slow receivers shall not take up all workers; devices wait for those. If it dies,
+# another goes on soon. (The leases are what keeps things right.)
 UNDER_WAY = "webhooks-under-way"
-UNDER_WAY_SECONDS = 60
-# A task ends before its time limit; what is left is due for the next one.
-RUN_SECONDS = 300
-FIRST_RETRY_SECONDS = 30
-LONGEST_RETRY_SECONDS = 6 * 3600
-LONGEST_REST_SECONDS = 3600
-GIVE_UP_AFTER = timedelta(days=3)
-KEPT_FOR = timedelta(days=30)
-# "Come back later", rather than "I do not want this".
-OVERLOADED = (429, 502, 503, 504)
+UNDER_WAY_SECONDS = 15
+# A task ends long before its time limit; what is left is due for the next one.
+RUN_SECONDS = 240.0
+# After this a webhook lets others have its place, if any wait.
+TURN_SECONDS = 20.0
+LOOK_SECONDS = 1.0
+GATHER_SECONDS = 0.05
+RECORDED_AT_ONCE = 500
+RECORDED_AFTER_SECONDS = 0.3
 
 logger = logging.getLogger("pomona.webhooks")
-
-
-@dataclass(frozen=True)
-class Turn:
-    """Messages for one webhook, oldest first, to be sent until the lease ends."""
-
-    webhook: Webhook
-    deliveries: Sequence[WebhookDelivery]
-    lease: datetime
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """status: the receiver's answer; None if there was none. error: "" when it was delivered."""
-
-    delivery: WebhookDelivery
-    status: int | None
-    error: str = ""
-    is_down: bool = False
-    retry_after_seconds: float = 0
 
 
 def deliver_due() -> int:
     """Send every message that is due, to many receivers at once. Returns how many were tried.
 
-    One worker does it for all: slow receivers shall not take up those that devices wait for.
+    One worker does it for all; a second one has nothing to do but to take over.
     """
     if not cache.add(UNDER_WAY, True, timeout=UNDER_WAY_SECONDS):
         return 0
     try:
-        return _deliver_due()
+        with Threads() as threads:
+            delivery = Delivery(threads)
+            try:
+                delivery.run()
+            finally:
+                delivery.stop()
     finally:
         cache.delete(UNDER_WAY)
+    if delivery.ran_out_of_time:
+        nudge_named(DELIVER)
+    return delivery.tried
 
 
-def _deliver_due() -> int:
-    tried = 0
-    ends_at = time.monotonic() + RUN_SECONDS
-    running: dict[Future[list[Outcome]], Turn] = {}
-    with ThreadPoolExecutor(RECEIVERS_AT_ONCE) as pool:
-        while True:
-            if time.monotonic() < ends_at:
-                for turn in claim_turns(RECEIVERS_AT_ONCE - len(running)):
-                    running[pool.submit(take_turn, turn)] = turn
-            if not running:
-                return tried
-            # Not for ever: what became due meanwhile, for others, shall not wait for the slowest.
-            done, _ = wait(running, timeout=1, return_when=FIRST_COMPLETED)
-            cache.touch(UNDER_WAY, UNDER_WAY_SECONDS)
-            for future in done:
-                turn = running.pop(future)
+class Delivery:
+    """One worker's run. Only its own thread asks the database; lanes report to it."""
+
+    def __init__(self, threads: Threads) -> None:
+        self.tried = 0
+        self.ran_out_of_time = False
+        self._threads = threads
+        self._turns: set[Turn] = set()
+        self._lost: set[Turn] = set()
+        self._outcomes: dict[Turn, list[Outcome]] = defaultdict(list)
+        self._count = 0  # of the outcomes
+        self._ends_at = time.monotonic() + RUN_SECONDS
+        self._looked_at = self._renewed_at = self._recorded_at = time.monotonic()
+
+    def run(self) -> None:
+        self._claim()
+        while self._turns:
+            self._gather()
+            self._refill()
+            over = [turn for turn in self._turns if self._is_over(turn)]
+            now = time.monotonic()
+            if self._count >= RECORDED_AT_ONCE or over or now > self._recorded_at + RECORDED_AFTER_SECONDS:
+                self._record()
+            if over:
+                self._release(over)
+            if now > self._looked_at + LOOK_SECONDS:
+                self._look()
+            elif over:
+                self._claim()
+
+    def stop(self) -> None:
+        """Let go of what is still held, after trouble with the database; the leases end by themselves."""
+        for turn in self._turns:
+            turn.stop()
+
+    def _claim(self) -> None:
+        if time.monotonic() > self._ends_at:
+            self.ran_out_of_time = True
+            return
+        for turn in claims.claim(self._turns, self._threads):
+            self._turns.add(turn)
+            claims.load(turn)
+
+    def _gather(self) -> None:
+        """Read what the lanes report: at once if one has ended, else a moment's worth together."""
+        has_idle = any(turn.is_idle() for turn in self._turns)
+        try:
+            is_end = self._read(self._threads.reports.get(timeout=GATHER_SECONDS if has_idle else LOOK_SECONDS))
+        except Empty:
+            return
+        if not is_end:
+            time.sleep(GATHER_SECONDS)
+        while not self._threads.reports.empty():
+            self._read(self._threads.reports.get())
+
+    def _refill(self) -> None:
+        now = time.monotonic()
+        for turn in self._turns:
+            if now > min(turn.began_at + TURN_SECONDS, self._ends_at):
+                turn.stop()
+            elif claims.is_low(turn):
+                claims.load(turn)
+
+    def _is_over(self, turn: Turn) -> bool:
+        return turn.is_idle() and (turn.is_stopped or not turn.has_more)
+
+    def _read(self, report: Report) -> bool:
+        turn, outcome = report
+        if outcome is None:
+            turn.lane_ended()
+            return True
+        self._outcomes[turn].append(outcome)
+        self._count += 1
+        return False
+
+    def _record(self) -> None:
+        self._recorded_at = time.monotonic()
+        outcomes, self._outcomes, count, self._count = self._outcomes, defaultdict(list), self._count, 0
+        if not outcomes:
+            return
+        self.tried += count
+        try:
+            record(outcomes)
+        except Exception:  # one webhook's trouble is not that of the others
+            logger.exception("the outcomes of %s messages could not be recorded together", count)
+            for turn, some in outcomes.items():
                 try:
-                    outcomes = future.result()
-                except Exception:  # one webhook's trouble delays no other; its lease ends and it is tried again
+                    record({turn: some})
+                except Exception:
+                    # Its lease is left to end by itself, or the same would be sent again at once, and again.
                     logger.exception("webhook %s could not be served", turn.webhook.pk)
-                else:
-                    record(turn, outcomes)
-                    tried += len(outcomes)
+                    self._lost.add(turn)
+                    turn.stop()
+        for turn, some in outcomes.items():
+            turn.on_the_way.difference_update(outcome.delivery.pk for outcome in some)
 
+    def _release(self, over: Collection[Turn]) -> None:
+        claims.release([turn for turn in over if turn not in self._lost])
+        self._turns.difference_update(over)
+        for turn in over:
+            turn.close()
 
-def claim_turns(limit: int) -> list[Turn]:
-    """Take webhooks with due messages for this worker; others pass them over while the lease lasts."""
-    if limit <= 0:
-        return []
-    now = timezone.now()
-    lease = now + LEASE
-    due = WebhookDelivery.objects.filter(state=DeliveryState.PENDING, due_at__lte=now)
-    with transaction.atomic():
-        webhooks = list(
-            Webhook.objects.filter(Exists(due.filter(webhook=OuterRef("pk"))), is_enabled=True)
-            .filter(Q(rests_until=None) | Q(rests_until__lte=now))
-            # Whoever had its turn last comes last.
-            .order_by(F("rests_until").asc(nulls_first=True), "pk")
-            .select_for_update(skip_locked=True, of=("self",))[:limit]
-        )
-        if webhooks:
-            Webhook.objects.filter(pk__in=[webhook.pk for webhook in webhooks]).update(rests_until=lease)
-    return [
-        Turn(
-            webhook,
-            list(due.filter(webhook=webhook).select_related("event").order_by("pk")[:MESSAGES_IN_A_TURN]),
-            lease,
-        )
-        for webhook in webhooks
-    ]
-
-
-def take_turn(turn: Turn) -> list[Outcome]:
-    """Send until all are sent, the receiver is down or the turn is over. Runs beside others: touches no database."""
-    outcomes: list[Outcome] = []
-    ends_at = time.monotonic() + TURN_SECONDS
-    with OutboundClient(allows_private=settings.WEBHOOK_ALLOW_PRIVATE, timeout_seconds=TIMEOUT_SECONDS) as client:
-        for delivery in turn.deliveries:
-            outcomes.append(_send(client, turn.webhook, delivery))
-            if outcomes[-1].is_down or time.monotonic() > ends_at:
-                break
-    return outcomes
-
-
-def _send(client: OutboundClient, webhook: Webhook, delivery: WebhookDelivery) -> Outcome:
-    body = delivery.body.encode()
-    try:
-        answer = client.send("POST", webhook.url, headers=headers(webhook, delivery, body), content=body)
-    except OutboundError as error:
-        return Outcome(delivery, None, str(error), is_down=True)
-    if 200 <= answer.status < 300:
-        return Outcome(delivery, answer.status)
-    error = f"The receiver answered {answer.status}."
-    if 300 <= answer.status < 400:
-        error = f"The receiver answered {answer.status}; redirects are not followed."
-    asked = answer.headers.get("retry-after", "")
-    return Outcome(
-        delivery,
-        answer.status,
-        error,
-        is_down=answer.status in OVERLOADED,
-        retry_after_seconds=float(asked) if asked.isascii() and asked.isdecimal() else 0,
-    )
-
-
-def headers(webhook: Webhook, delivery: WebhookDelivery, body: bytes) -> dict[str, str]:
-    """The signature covers the time, so that nobody can send the same again later."""
-    timestamp = str(int(time.time()))
-    signature = hmac.new(webhook.secret.encode(), timestamp.encode() + b"." + body, hashlib.sha256).hexdigest()
-    return {
-        "Content-Type": "application/json",
-        "User-Agent": "Pomona",
-        "Pomona-Event-Id": delivery.event.log_id if delivery.event else str(delivery.pk),
-        "Pomona-Timestamp": timestamp,
-        "Pomona-Signature": f"sha256={signature}",
-    }
-
-
-def record(turn: Turn, outcomes: Sequence[Outcome]) -> None:
-    """Keep what became of the messages, and say when the webhook has its next turn."""
-    now = timezone.now()
-    with transaction.atomic():
-        for outcome in outcomes:
-            if outcome.error:
-                _put_off(outcome, now)
-            else:
-                _note(
-                    outcome,
-                    WebhookDelivery.objects.all(),
-                    state=DeliveryState.DELIVERED,
-                    delivered_at=now,
-                    due_at=None,
-                )
-        rest: dict[str, Any] = {"rests_until": now, "failures": 0}
-        if outcomes and outcomes[-1].is_down:
-            failures = turn.webhook.failures + 1
-            seconds = max(
-                retry_seconds(failures, LONGEST_REST_SECONDS),
-                min(outcomes[-1].retry_after_seconds, LONGEST_REST_SECONDS),
-            )
-            rest = {"rests_until": now + timedelta(seconds=seconds), "failures": min(failures, 1000)}
-        # Only while the lease is ours: somebody may have given it another address, which has no rest to take.
-        Webhook.objects.filter(pk=turn.webhook.pk, rests_until=turn.lease).update(**rest)
-        if any(outcome.error for outcome in outcomes):
-            _give_up(turn.webhook, [outcome for outcome in outcomes if outcome.error][-1], now)
-
-
-def _put_off(outcome: Outcome, now: datetime) -> None:
-    """To be tried again: with the whole webhook if the receiver is down, else after a time of its own."""
-    due_at = now
-    if not outcome.is_down:
-        seconds = retry_seconds(outcome.delivery.attempts + 1, LONGEST_RETRY_SECONDS)
-        due_at = now + timedelta(seconds=seconds)
-    last = outcome.delivery.created_at + GIVE_UP_AFTER
-    # One that was given up meanwhile, as its webhook was disabled, stays so.
-    pending = WebhookDelivery.objects.filter(state=DeliveryState.PENDING)
-    _note(outcome, pending, due_at=min(due_at, last) if last > now else due_at, error=outcome.error[:500])
-
-
-def _note(outcome: Outcome, rows: Any, **changes: Any) -> None:
-    changes = {"error": ""} | changes
-    rows.filter(pk=outcome.delivery.pk).update(attempts=F("attempts") + 1, status_code=outcome.status, **changes)
-
-
-def _give_up(webhook: Webhook, last: Outcome, now: datetime) -> None:
-    """Of a receiver that is down, everything that is too old; else what was tried and refused."""
-    old = webhook.deliveries.filter(state=DeliveryState.PENDING, created_at__lte=now - GIVE_UP_AFTER)
-    if last.is_down:
-        count = old.update(state=DeliveryState.FAILED, due_at=None, error=last.error[:500])
-    else:
-        count = old.filter(attempts__gt=0).update(state=DeliveryState.FAILED, due_at=None)
-    if count:
-        emit(
-            "webhook.failed",
-            account_id=webhook.account_id,
-            level=Level.WARNING,
-            webhook_id=webhook.pk,
-            name=webhook.name,
-            count=count,
-            error=last.error,
-        )
-
-
-def retry_seconds(failures: int, longest: float) -> float:
-    """Doubling from half a minute, a fifth more or less, so that what failed together does not come back together."""
-    seconds = min(FIRST_RETRY_SECONDS * 2 ** min(failures - 1, 20), longest)
-    return seconds * random.uniform(0.8, 1.2)  # noqa: S311  (nothing secret)
-
-
-def forget_old() -> int:
-    """Delete messages that were delivered or given up long ago."""
-    done = WebhookDelivery.objects.exclude(state=DeliveryState.PENDING).filter(
-        created_at__lte=timezone.now() - KEPT_FOR
-    )
-    count, _ = done.delete()
-    return count
+    def _look(self) -> None:
+        """Once a second: that others know we are alive, that what we hold is still ours, and what became due meanwhile."""
+        self._looked_at = time.monotonic()
+        cache.touch(UNDER_WAY, UNDER_WAY_SECONDS)
+        renews = self._looked_at > self._renewed_at + claims.RENEWED_AFTER_SECONDS
+        if renews:
+            self._renewed_at = self._looked_at
+        claims.keep(self._turns, renews=renews)
+        self._claim()

@@ -61,11 +61,29 @@ class Event(AccountScoped):
             models.Index(
                 fields=["account", "api_key", "-id"], condition=Q(api_key__isnull=False), name="event_of_a_key"
             ),
+            models.Index(
+                fields=["account", "source", "-id"],
+                condition=Q(source__in=["admin ui", "api"]),
+                name="event_of_people_and_keys",
+            ),
             models.Index(fields=["id"], condition=Q(is_forward_due=True), name="event_to_forward"),
         ]
 
     def __str__(self) -> str:
         return f"{self.event_type} {self.log_id[:8]}"
+
+
+class LogForwarder(models.Model):
+    """Who sends the log to the collector, and how that goes: the one row of the installation, for all accounts."""
+
+    started_at = models.DateTimeField(null=True, help_text="A worker is at it since then: its lease.")
+    rests_until = models.DateTimeField(default=timezone.now, help_text="The collector is down and gets a rest.")
+    failures = models.PositiveSmallIntegerField(default=0, help_text="In a row.")
+    failing_since = models.DateTimeField(null=True)
+    error = models.CharField(max_length=500, blank=True)
+
+    def __str__(self) -> str:
+        return self.error or "log forwarder"
 
 
 class WebhookFormat(models.TextChoices):
@@ -83,8 +101,9 @@ class Webhook(AccountScoped, SecretHolder):
     format = models.CharField(max_length=20, choices=WebhookFormat, default=WebhookFormat.NATIVE)
     secret = EncryptedTextField(help_text="Signs what is sent, so that the receiver knows whom it comes from.")
     is_enabled = models.BooleanField("enabled", default=True)
-    # Nothing is sent before: a worker is at it (its lease), or the receiver is down and gets a rest.
-    rests_until = models.DateTimeField(null=True, editable=False)
+    rests_until = models.DateTimeField(null=True, editable=False, help_text="The receiver is down and gets a rest.")
+    # A worker's lease while it is at it; in the past, when the last one was: who waits longest has the next turn.
+    claimed_until = models.DateTimeField(null=True, editable=False)
     failures = models.PositiveSmallIntegerField(
         default=0, editable=False, help_text="In a row, of a receiver that is down."
     )
@@ -116,10 +135,14 @@ class DeliveryState(models.TextChoices):
     FAILED = "failed", "Failed"  # given up; it can be sent again
 
 
+# As `order_key`: no device has it.
+SEVERAL_DEVICES = 0
+
+
 class WebhookDelivery(AccountScoped, SecretHolder):
     """One event on its way to one address: written with the event, sent by a worker."""
 
-    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries")
+    webhook = models.ForeignKey(Webhook, on_delete=models.CASCADE, related_name="deliveries", db_index=False)
     event = models.ForeignKey(Event, null=True, on_delete=models.SET_NULL, related_name="deliveries")
     event_type = models.CharField(max_length=80)
     message_id = models.CharField(max_length=64, default=new_log_id, help_text="What the receiver knows it by.")
@@ -134,11 +157,16 @@ class WebhookDelivery(AccountScoped, SecretHolder):
     status_code = models.PositiveSmallIntegerField(null=True, help_text="The receiver's last answer.")
     error = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField(default=timezone.now)
+    renewed_at = models.DateTimeField(
+        null=True, help_text="Somebody had it sent again: from here it is tried as if new."
+    )
 
     class Meta:
         verbose_name_plural = "webhook deliveries"
         indexes = [
             models.Index(fields=["webhook", "id"], condition=Q(state=DeliveryState.PENDING), name="delivery_to_send"),
+            # Has this webhook anything to send now? Asked each second, also where many wait for their next try.
+            models.Index(fields=["webhook", "due_at"], condition=Q(state=DeliveryState.PENDING), name="delivery_due"),
             models.Index(fields=["webhook", "-id"], name="delivery_newest_first"),
         ]
 

@@ -1,11 +1,11 @@
 """Events on their way out: what webhooks are told, and the rows by which they are told it.
 
-A delivery is written with its event, in one transaction; `mdm.events.delivery` sends it.
+A delivery is written with its event, in one transaction; `mdm.events.delivery` sends it. What `data` holds stands in
+`message_data.py`; webhooks of MicroMDM's format are told other things: see `micromdm.py`.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -14,120 +14,149 @@ from django.db import transaction
 from django.db.models import Prefetch, prefetch_related_objects
 
 from mdm.common.batches import batches
+from mdm.common.many_rows import insert_many
 from mdm.common.nudge import nudge_named
-from mdm.events.models import Event, Webhook, WebhookDelivery
+from mdm.common.rows import insert
+from mdm.events import message_data
+from mdm.events.kinds import KINDS
+from mdm.events.models import SEVERAL_DEVICES, Event, Webhook, WebhookDelivery, WebhookFormat
 
 Data = Callable[[Sequence[Event]], dict[str, Any]]
 TEST_EVENT = "test_event"
 # One message tells of so many devices that moved together at the most.
 DEVICES_IN_A_MESSAGE = 500
+FEW = 10
 
-
-def _one_device(events: Sequence[Event]) -> dict[str, Any]:
-    return {"device": _device(events[0])}
-
-
-def _devices(events: Sequence[Event]) -> dict[str, Any]:
-    return {"devices": [_device(event) for event in events]}
-
-
-def _listed_device(events: Sequence[Event]) -> dict[str, Any]:
-    """A device of Apple's list, which need not be one of ours yet."""
-    facts = events[0].metadata
-    return {
-        "device": {
-            "serial_number": events[0].serial_number or facts.get("serial_number"),
-            "model": facts.get("model"),
-        }
-    }
-
-
-def _nothing(events: Sequence[Event]) -> dict[str, Any]:
-    return {}
-
-
-# Name of the message → what makes its `data`. Source of the names: the reference, "Webhooks".
-WEBHOOK_EVENTS: dict[str, Data] = {
-    "device.enrolled": _one_device,
-    "device.unenrolled": _one_device,
-    "device.changed_group": _devices,
-    "device.lock.enabled": _one_device,
-    "abm.device.added": _listed_device,
-    TEST_EVENT: _nothing,
+# Name of the message → what makes its `data`. Source of the first ones: the reference, "Webhooks".
+_REFERENCE: dict[str, Data] = {
+    "device.enrolled": message_data.one_device,
+    "device.unenrolled": message_data.one_device,
+    "device.changed_group": message_data.devices,
+    "device.lock.enabled": message_data.one_device,
+    "abm.device.added": message_data.listed_device,
+    TEST_EVENT: message_data.nothing,
+}
+_OWN: dict[str, Data] = {
+    "command.finished": message_data.command,
+    "profile.installed": message_data.profile,
+    "profile.failed": message_data.profile,
+    "app.installed": message_data.app,
+    "app.failed": message_data.app,
+    "script_job.finished": message_data.script_job,
+    "certificate.expiring": message_data.certificate,
+    "token.expiring": message_data.token,
+    "account.compliance": message_data.compliance,
+}
+WEBHOOK_EVENTS = _REFERENCE | _OWN
+# What a webhook that names no events is told; the others go to those that ask for them.
+REFERENCE_EVENTS = tuple(_REFERENCE)
+OWN_EVENTS = tuple(_OWN)
+EVENT_WORDS = {
+    "device.enrolled": "A device enrolled, or enrolled again",
+    "device.unenrolled": "A device left management",
+    "device.changed_group": "Devices moved to another device group",
+    "device.lock.enabled": "A device was locked",
+    "abm.device.added": "Apple lists a new device",
+    TEST_EVENT: "Somebody asked for a test",
+    "command.finished": "A command was carried out, failed, expired or was cancelled",
+    "profile.installed": "A device installed a profile",
+    "profile.failed": "A device could not install a profile, or not remove it",
+    "app.installed": "A device installed an app",
+    "app.failed": "A device could not install an app, or not remove it",
+    "script_job.finished": "The last Mac of a script job is done with it",
+    "certificate.expiring": "A certificate runs out in 30, 14, 7 days or one",
+    "token.expiring": "A token of Apple runs out in 30, 14, 7 days or one",
+    "account.compliance": "How many devices have all that they should have has changed",
 }
 MERGED = {"device.changed_group"}
 # Line of the log → the message that goes out for it. A test goes to the webhook under test alone.
-OUTGOING = {name: name for name in WEBHOOK_EVENTS if name != TEST_EVENT} | {"device.reenrolled": "device.enrolled"}
+OUTGOING = (
+    {name: name for name in WEBHOOK_EVENTS if name in KINDS and name != TEST_EVENT}
+    | {"device.reenrolled": "device.enrolled"}
+    | dict.fromkeys(message_data.COMMAND_STATES, "command.finished")
+    | dict.fromkeys(message_data.CERTIFICATES, "certificate.expiring")
+    | dict.fromkeys(message_data.TOKENS, "token.expiring")
+)
 
 
 def write_deliveries(events: Sequence[Event]) -> None:
     """A row for each webhook that wants to know, in the caller's transaction; workers hear of them on commit.
 
-    One statement looks for webhooks; where there is none, it stays the only one.
+    One statement looks for webhooks; where none wants to know, it stays the only one.
     """
     outgoing = [event for event in events if event.event_type in OUTGOING]
     if not outgoing:
         return
     accounts = {event.account_id for event in outgoing}
     webhooks = list(
-        Webhook.objects.filter(account_id__in=accounts, is_enabled=True)
-        .only("pk", "account_id", "events")
+        Webhook.objects.filter(account_id__in=accounts, is_enabled=True, format=WebhookFormat.NATIVE)
+        .only("pk", "account_id", "events", "format")
         .order_by("pk")
     )
-    if not webhooks:
+    wanted = {(webhook.account_id, name) for webhook in webhooks for name in WEBHOOK_EVENTS if wants(webhook, name)}
+    outgoing = [event for event in outgoing if (event.account_id, OUTGOING[event.event_type]) in wanted]
+    if not outgoing:
         return
     write_rows(
-        delivery_of(webhook, name, event, text)
-        for name, event, text in _messages(outgoing)
+        delivery_of(webhook, name, some[0], text, order_key=order_key_of(some))
+        for name, some, text in _messages(outgoing)
         for webhook in webhooks
-        if webhook.account_id == event.account_id and wants(webhook, name)
+        if webhook.account_id == some[0].account_id and wants(webhook, name)
     )
 
 
 def write_rows(deliveries: Iterable[WebhookDelivery]) -> list[WebhookDelivery]:
-    rows = WebhookDelivery.objects.bulk_create(deliveries, batch_size=500)
+    """Up to `FEW` know their primary keys afterwards."""
+    rows = list(deliveries)
+    if 0 < len(rows) <= FEW:
+        insert(*rows)
+    elif rows:
+        insert_many(rows)
     if rows:
         # By name: the task sends, and what it could not send it writes into the log, which uses this module.
         transaction.on_commit(partial(nudge_named, "mdm.events.tasks.deliver_webhooks"))
     return rows
 
 
-def delivery_of(webhook: Webhook, name: str, event: Event, text: str) -> WebhookDelivery:
-    """A row not yet written."""
-    return WebhookDelivery(account_id=webhook.account_id, webhook=webhook, event=event, event_type=name, body=text)
+def delivery_of(
+    webhook: Webhook, name: str, event: Event, text: str, *, order_key: int | None = None
+) -> WebhookDelivery:
+    """A row not yet written. The receiver knows the message by the id of the line in the log."""
+    return WebhookDelivery(
+        account_id=webhook.account_id,
+        webhook=webhook,
+        event=event,
+        event_type=name,
+        message_id=event.log_id,
+        order_key=order_key,
+        body=text,
+    )
+
+
+def order_key_of(events: Sequence[Event]) -> int | None:
+    """The device that a message is about; None where it is about none."""
+    devices = {event.device_id for event in events}
+    return devices.pop() if len(devices) == 1 else SEVERAL_DEVICES
 
 
 def wants(webhook: Webhook, name: str) -> bool:
-    return not webhook.events or name in webhook.events
+    return name in (webhook.events or REFERENCE_EVENTS)
 
 
 def body(name: str, events: Sequence[Event]) -> str:
     """The message as it is sent."""
-    at = events[0].at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    at = message_data.timestamp(events[0].at)
     return json.dumps({"type": name, "at": at, "data": WEBHOOK_EVENTS[name](events)}, ensure_ascii=False)
 
 
-def _messages(events: list[Event]) -> Iterator[tuple[str, Event, str]]:
-    """Name, first event and text of each message: all are about one event, but for devices that moved together."""
+def _messages(events: list[Event]) -> Iterator[tuple[str, list[Event], str]]:
+    """Name, events and text of each message: all are about one event, but for devices that moved together."""
     devices = Event._meta.get_field("device").related_model.objects.only("group_id")
     prefetch_related_objects(
-        [event for event in events if event.device_id and not _has_group(event)], Prefetch("device", devices)
+        [event for event in events if event.device_id and not message_data.has_group(event)],
+        Prefetch("device", devices),
     )
     for (event_type, _account), group in groupby(events, key=lambda event: (event.event_type, event.account_id)):
         name = OUTGOING[event_type]
         for some in batches(list(group), DEVICES_IN_A_MESSAGE if name in MERGED else 1):
-            yield name, some[0], body(name, some)
-
-
-def _device(event: Event) -> Mapping[str, Any]:
-    known = event.metadata.get("device_group_id") if _has_group(event) else event.device and event.device.group_id
-    return {
-        "id": event.device_id,
-        "udid": event.udid or None,
-        "serial_number": event.serial_number or None,
-        "device_group_id": known,
-    }
-
-
-def _has_group(event: Event) -> bool:
-    return "device_group_id" in event.metadata
+            yield name, some, body(name, some)

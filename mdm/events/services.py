@@ -1,12 +1,15 @@
 """The only way to write the log."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Protocol
 
+from django.conf import settings
 from django.db import transaction
 
 from mdm.accounts.actors import SYSTEM, Actor, Source
 from mdm.common import rows
+from mdm.common.nudge import nudge_named
 from mdm.common.text import clean_text
 from mdm.events.kinds import KINDS, Namespace
 from mdm.events.models import Event, Level
@@ -37,10 +40,12 @@ def emit(
     event = build(event_type, account_id=account_id, actor=actor, device=device, level=level, metadata=metadata)
     if event_type not in OUTGOING:
         rows.insert(event)
+        _tell_forwarder([event])
         return event
     with transaction.atomic(savepoint=False):
         rows.insert(event)
         write_deliveries([event])
+        _tell_forwarder([event])
     return event
 
 
@@ -49,6 +54,7 @@ def emit_many(events: Iterable[Event]) -> list[Event]:
     with transaction.atomic(savepoint=False):
         written = Event.objects.bulk_create(events, batch_size=500)
         write_deliveries(written)
+        _tell_forwarder(written)
     return written
 
 
@@ -76,7 +82,14 @@ def build(
         serial_number=device.serial_number if device else "",
         udid=device.udid if device else "",
         metadata={key: _bounded(value) for key, value in (metadata or {}).items()},
+        is_forward_due=bool(settings.LOG_FORWARD_URL),
     )
+
+
+def _tell_forwarder(events: Sequence[Event]) -> None:
+    """By name: the task runs what imports this module."""
+    if any(event.is_forward_due for event in events):
+        transaction.on_commit(partial(nudge_named, "mdm.events.tasks.forward_log"))
 
 
 def _namespace(actor: Actor) -> Namespace:

@@ -16,12 +16,12 @@ TICKS = os.sysconf("SC_CLK_TCK")
 DATABASE = "pomona_bench"
 
 
-def fresh_database(url: str) -> str:
+def fresh_database(url: str, name: str = DATABASE) -> str:
     """Drop and create the benchmark's database beside the one of url; returns its URL."""
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
-        connection.execute(f"CREATE DATABASE {DATABASE}")
-    return urlsplit(url)._replace(path=f"/{DATABASE}").geturl()
+        connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        connection.execute(f"CREATE DATABASE {name}")
+    return urlsplit(url)._replace(path=f"/{name}").geturl()
 
 
 def free_port() -> int:

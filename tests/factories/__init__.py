@@ -1,6 +1,7 @@
 """make_…(): rows for tests, with sensible values for whatever is not given. Plain functions, no fixtures."""
 
 from tests.factories.accounts import PASSWORD, make_account, make_api_key, make_user
+from tests.factories.agents import make_agent_package
 from tests.factories.apps import (
     make_app,
     make_app_assignment,
@@ -21,8 +22,9 @@ from tests.factories.devices import (
     make_installed_app,
     make_installed_profile,
 )
-from tests.factories.enrollment import make_enrollment
+from tests.factories.enrollment import make_enrollment, make_invitation
 from tests.factories.events import make_event
+from tests.factories.installer import make_installer_certificate
 from tests.factories.licences import make_content_asset, make_content_token, make_licence
 from tests.factories.operations import make_operation
 from tests.factories.profiles import (
@@ -38,6 +40,7 @@ from tests.factories.webhooks import make_delivery, make_webhook
 __all__ = [
     "PASSWORD",
     "make_account",
+    "make_agent_package",
     "make_api_key",
     "make_app",
     "make_app_assignment",
@@ -63,6 +66,8 @@ __all__ = [
     "make_group",
     "make_installed_app",
     "make_installed_profile",
+    "make_installer_certificate",
+    "make_invitation",
     "make_licence",
     "make_managed_config",
     "make_mobileconfig",

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from devices.models import Device, RunState, Script, ScriptAgent, ScriptJob, ScriptRun
+from devices.services.agent_keys import agent_key
 from mdm.accounts.models import Account
 from mdm.common.tokens import digest, new_token
 from tests.factories.accounts import make_account
@@ -38,7 +39,8 @@ def make_script_run(job: ScriptJob, device: Device, **fields: object) -> ScriptR
 
 
 def make_script_agent(device: Device, **fields: object) -> ScriptAgent:
-    """Its token is `agent.token`."""
+    """Its token is `agent.token`; its profile would name the account's key."""
+    agent_key(device.account_id)
     token = new_token()
     return ScriptAgent.objects.create(
         account=device.account, device=device, token=token, token_digest=digest(token), **fields

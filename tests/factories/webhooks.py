@@ -19,10 +19,11 @@ def make_delivery(webhook: Webhook, *, event_type: str = "test_event", **fields:
     """A message that is due now. created_at may be given."""
     created_at = fields.pop("created_at", None)
     values: dict[str, object] = {
-        "event": make_event(webhook.account, "test_event"),
         "body": f'{{"type": "{event_type}", "at": "2026-01-01T12:00:00.000Z", "data": {{}}}}',
         "due_at": timezone.now(),
     }
+    if "event" not in fields:
+        values["event"] = make_event(webhook.account, "test_event")
     delivery = WebhookDelivery.objects.create(
         account=webhook.account, webhook=webhook, event_type=event_type, **(values | fields)
     )

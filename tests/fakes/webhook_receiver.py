@@ -31,11 +31,16 @@ class Reply:
 
 
 class WebhookReceiver:
-    """received: every request, in order. replies: what the next ones are answered; then `Reply()`, a plain 204."""
+    """received: every request, in order. accepted: those of them that were answered 2xx.
+
+    replies: what the next ones are answered; then `usual`, a plain 204 unless it is set to something else.
+    """
 
     def __init__(self) -> None:
         self.received: list[Received] = []
+        self.accepted: list[Received] = []
         self.replies: list[Reply] = []
+        self.usual = Reply()
         receiver = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -44,8 +49,12 @@ class WebhookReceiver:
 
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
-                receiver.received.append(Received(self.path, dict(self.headers.items()), body))
-                receiver._answer(self, receiver.replies.pop(0) if receiver.replies else Reply())
+                received = Received(self.path, dict(self.headers.items()), body)
+                reply = receiver.replies.pop(0) if receiver.replies else receiver.usual
+                receiver.received.append(received)
+                if reply.status < 300:
+                    receiver.accepted.append(received)
+                receiver._answer(self, reply)
 
             def log_message(self, *_: object) -> None:
                 """Quiet."""

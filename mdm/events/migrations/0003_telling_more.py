@@ -21,6 +21,25 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
+            name="LogForwarder",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "started_at",
+                    models.DateTimeField(help_text="A worker is at it since then: its lease.", null=True),
+                ),
+                (
+                    "rests_until",
+                    models.DateTimeField(
+                        default=django.utils.timezone.now, help_text="The collector is down and gets a rest."
+                    ),
+                ),
+                ("failures", models.PositiveSmallIntegerField(default=0, help_text="In a row.")),
+                ("failing_since", models.DateTimeField(null=True)),
+                ("error", models.CharField(blank=True, max_length=500)),
+            ],
+        ),
+        migrations.CreateModel(
             name="WebhookAttempt",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
@@ -42,6 +61,16 @@ class Migration(migrations.Migration):
             name="is_forward_due",
             field=models.BooleanField(default=False, help_text="Yet to be sent to the collector of logs."),
         ),
+        migrations.AlterField(
+            model_name="webhook",
+            name="rests_until",
+            field=models.DateTimeField(editable=False, help_text="The receiver is down and gets a rest.", null=True),
+        ),
+        migrations.AddField(
+            model_name="webhook",
+            name="claimed_until",
+            field=models.DateTimeField(editable=False, null=True),
+        ),
         migrations.AddField(
             model_name="webhook",
             name="failing_since",
@@ -58,6 +87,13 @@ class Migration(migrations.Migration):
             model_name="webhookdelivery",
             name="message_id",
             field=models.CharField(default="", help_text="What the receiver knows it by.", max_length=64),
+        ),
+        migrations.AddField(
+            model_name="webhookdelivery",
+            name="renewed_at",
+            field=models.DateTimeField(
+                help_text="Somebody had it sent again: from here it is tried as if new.", null=True
+            ),
         ),
         migrations.AddField(
             model_name="webhookdelivery",
@@ -89,6 +125,22 @@ class Migration(migrations.Migration):
             name="created_at",
             field=models.DateTimeField(default=django.utils.timezone.now),
         ),
+        migrations.AlterField(
+            model_name="webhookdelivery",
+            name="webhook",
+            field=models.ForeignKey(
+                db_index=False,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="deliveries",
+                to="mdm_events.webhook",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="webhookdelivery",
+            index=models.Index(
+                condition=models.Q(("state", "pending")), fields=["webhook", "due_at"], name="delivery_due"
+            ),
+        ),
         migrations.AddIndex(
             model_name="event",
             index=models.Index(fields=["account", "event_type", "-id"], name="event_of_a_type"),
@@ -115,6 +167,14 @@ class Migration(migrations.Migration):
                 condition=models.Q(("api_key__isnull", False)),
                 fields=["account", "api_key", "-id"],
                 name="event_of_a_key",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="event",
+            index=models.Index(
+                condition=models.Q(("source__in", ["admin ui", "api"])),
+                fields=["account", "source", "-id"],
+                name="event_of_people_and_keys",
             ),
         ),
         migrations.AddIndex(

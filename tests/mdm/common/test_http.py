@@ -2,18 +2,34 @@
 
 import socket
 import time
+from threading import Thread
 from unittest import TestCase
 from unittest.mock import patch
 
-from mdm.common.http import AddressRefused, BadUrl, OutboundClient, OutboundError, check_url, is_public
+from mdm.common import http
+from mdm.common.addresses import AddressRefused, BadUrl, OutboundError, check_url, is_public
+from mdm.common.http import Answer, OutboundClient
 from tests.fakes.webhook_receiver import Reply, WebhookReceiver, unused_url
 
-LOOKUP = "mdm.common.http.socket.getaddrinfo"
+LOOKUP = "mdm.common.addresses.socket.getaddrinfo"
 
 
 def found(*addresses: str):
     """What a lookup gives for these addresses."""
     return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 443)) for address in addresses]
+
+
+def _is_public_but_for_loopback(address: str) -> bool:
+    """The receiver of the tests stands for a public one."""
+    return address == "127.0.0.1" or is_public(address)
+
+
+def _answer_each(server: socket.socket, answers: tuple[bytes, ...]) -> None:
+    for answer in answers:
+        connection, _ = server.accept()
+        with connection:
+            connection.recv(65536)
+            connection.sendall(answer)
 
 
 class AddressTest(TestCase):
@@ -120,7 +136,7 @@ class OutboundClientTest(TestCase):
     def test_one_connection_for_several_requests(self):
         with (
             OutboundClient(allows_private=True) as client,
-            patch("mdm.common.http._CheckedNetwork._addresses", return_value=["127.0.0.1"]) as lookup,
+            patch("mdm.common.http.look_up", return_value=["127.0.0.1"]) as lookup,
         ):
             for _ in range(3):
                 client.send("POST", self.receiver.url, headers={})
@@ -135,6 +151,98 @@ class OutboundClientTest(TestCase):
         self.receiver.replies = [Reply(307, {"Location": "http://169.254.169.254/"})]
         self.assertEqual(self.send().status, 307)
         self.assertEqual(len(self.receiver.received), 1)
+
+    def test_307_and_308_are_followed_where_that_is_asked_for(self):
+        self.receiver.replies = [
+            Reply(307, {"Location": "/second?a=b"}, b"moved"),
+            Reply(308, {"Location": f"{self.receiver.url}/third"}),
+            Reply(200, body=b"here"),
+        ]
+        answer = self.send(follows_redirects=True)
+        self.assertEqual((answer.status, answer.body), (200, b"here"))
+        self.assertEqual([one.path for one in self.receiver.received], ["/hook", "/second?a=b", "/hook/third"])
+        self.assertEqual({(one.body, one.headers["X-One"]) for one in self.receiver.received}, {(b"hello", "1")})
+
+    def test_301_302_and_303_are_answers(self):
+        for status in (301, 302, 303):
+            self.receiver.replies = [Reply(status, {"Location": "/elsewhere"})]
+            self.assertEqual(self.send(follows_redirects=True).status, status)
+        self.assertEqual(len(self.receiver.received), 3)
+
+    def test_no_more_than_three_redirects(self):
+        self.receiver.replies = [Reply(307, {"Location": "/hook"})] * 3
+        self.assertEqual(self.send(follows_redirects=True).status, 204)
+        self.receiver.usual = Reply(307, {"Location": "/hook"})
+        with self.assertRaisesRegex(OutboundError, "More than 3 redirects"):
+            self.send(follows_redirects=True)
+        self.assertEqual(len(self.receiver.received), 8)
+
+    def test_a_redirect_leads_nowhere_that_a_url_may_not(self):
+        for location, error, sentence in (
+            ("http://169.254.169.254/latest", AddressRefused, "private network"),
+            ("http://[::1]/", AddressRefused, "private network"),
+            ("//localhost/", AddressRefused, "private network"),
+            ("ftp://example.com/", BadUrl, "must begin with"),
+            ("http://somebody:secret@example.com/", BadUrl, "user name"),
+            ("http://[::1", BadUrl, "not a URL"),
+            ("", BadUrl, "does not say where"),
+        ):
+            self.receiver.replies = [Reply(307, {"Location": location})]
+            with (
+                self.subTest(location),
+                patch(LOOKUP, return_value=found("127.0.0.1")),
+                patch("mdm.common.addresses.is_public", side_effect=_is_public_but_for_loopback),
+                self.assertRaisesRegex(error, sentence),
+            ):
+                self.send(f"http://hooks.example.com:{self.port}/", allows_private=False, follows_redirects=True)
+
+    def test_a_redirect_to_a_name_that_stands_for_a_private_address_is_refused_at_connecting(self):
+        self.receiver.replies = [Reply(308, {"Location": f"http://inside.example.com:{self.port}/"})]
+        with (
+            patch(LOOKUP, side_effect=[found("127.0.0.1"), found("10.0.0.1")]),
+            patch("mdm.common.addresses.is_public", side_effect=_is_public_but_for_loopback),
+            self.assertRaisesRegex(AddressRefused, "inside.example.com stands for an address of a private network"),
+        ):
+            self.send(f"http://hooks.example.com:{self.port}/", allows_private=False, follows_redirects=True)
+        self.assertEqual(len(self.receiver.received), 1)
+
+    def test_a_redirect_from_https_to_http_is_refused(self):
+        target = http._target("https://hooks.example.com/a", allows_private=False)
+        for location in ("http://hooks.example.com/b", "ftp://hooks.example.com/"):
+            with self.assertRaisesRegex(BadUrl, "leads from https to"):
+                http._next(target, Answer(307, {"location": location}, b"", True), allows_private=False)
+        followed = http._next(
+            target, Answer(307, {"location": "//other.example.com/b"}, b"", True), allows_private=False
+        )
+        self.assertEqual(followed.origin, ("https", "other.example.com", 443))
+
+    def test_the_time_is_that_of_all_redirects_together(self):
+        self.receiver.usual = Reply(307, {"Location": "/hook"}, wait_seconds=0.3)
+        with self.assertRaisesRegex(OutboundError, "No answer within 0.5 seconds"):
+            self.send(timeout_seconds=0.5, follows_redirects=True)
+
+    def test_a_connection_that_was_closed_meanwhile_is_replaced(self):
+        with OutboundClient(allows_private=True) as client:
+            client.send("POST", self.receiver.url, headers={})
+            (kept,) = client._kept.values()
+            kept._socket.shutdown(socket.SHUT_RDWR)
+            self.assertEqual(client.send("POST", self.receiver.url, headers={}).status, 204)
+        self.assertEqual(len(self.receiver.received), 2)
+
+    def test_an_answer_that_ends_too_early_is_none(self):
+        server = self.enterContext(socket.create_server(("127.0.0.1", 0)))
+        answers = (b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nshort", b"SSH-2.0-OpenSSH_9.2\r\n", b"")
+        thread = Thread(target=_answer_each, args=(server, answers))
+        thread.start()
+        for _ in answers:
+            with self.assertRaisesRegex(OutboundError, "The request failed"):
+                self.send(f"http://127.0.0.1:{server.getsockname()[1]}/")
+        thread.join()
+
+    def test_a_header_cannot_begin_another(self):
+        with OutboundClient(allows_private=True) as client, self.assertRaises(BadUrl):
+            client.send("POST", self.receiver.url, headers={"X-One": "1\r\nX-Two: 2"})
+        self.assertEqual(self.receiver.received, [])
 
     def test_the_time_is_that_of_the_whole_request(self):
         for reply in (Reply(wait_seconds=3), Reply(200, drips=True)):
@@ -177,8 +285,8 @@ class OutboundClientTest(TestCase):
         """A second lookup could give another one."""
         with (
             patch(LOOKUP, side_effect=[found("127.0.0.1"), AssertionError("looked up twice")]) as lookup,
-            patch("mdm.common.http.is_public", return_value=True),
-            patch("httpcore.SyncBackend.connect_tcp", side_effect=RuntimeError("stop here")) as connect,
+            patch("mdm.common.addresses.is_public", return_value=True),
+            patch("mdm.common.http._open", side_effect=RuntimeError("stop here")) as connect,
             self.assertRaisesRegex(RuntimeError, "stop here"),
         ):
             self.send(f"http://rebind.example.com:{self.port}/", allows_private=False)
@@ -186,10 +294,10 @@ class OutboundClientTest(TestCase):
         self.assertEqual(connect.call_args.args[:2], ("127.0.0.1", self.port))
 
     def test_the_name_is_asked_for_even_though_the_address_is_connected_to(self):
-        with patch("mdm.common.http._CheckedNetwork._addresses", return_value=["127.0.0.1"]):
+        with patch("mdm.common.http.look_up", return_value=["127.0.0.1"]):
             self.send(f"http://hooks.example.com:{self.port}/hook")
         self.assertEqual(self.receiver.received[0].headers["Host"], f"hooks.example.com:{self.port}")
 
     def test_the_next_address_is_tried_when_one_does_not_answer(self):
-        with patch("mdm.common.http._CheckedNetwork._addresses", return_value=["127.0.0.2", "127.0.0.1"]):
+        with patch("mdm.common.http.look_up", return_value=["127.0.0.2", "127.0.0.1"]):
             self.assertEqual(self.send(f"http://hooks.example.com:{self.port}/hook").status, 204)

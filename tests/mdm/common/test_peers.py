@@ -105,6 +105,14 @@ def test_any_status_is_an_answer_and_redirects_are_not_followed(service: Service
     assert headers["Content-Type"] == "application/json;charset=UTF8"
 
 
+def test_a_form_is_sent_as_browsers_do(service: Service) -> None:
+    with peer(service.url) as one:
+        one.ask("POST", "/200", form_body={"to": "+1 415", "text": "Brot & Söhne=1"})
+    _, headers, body = service.http.seen
+    assert headers["Content-Type"] == "application/x-www-form-urlencoded"
+    assert body == b"to=%2B1+415&text=Brot+%26+S%C3%B6hne%3D1"
+
+
 def test_silence_half_an_answer_and_an_endless_one(service: Service) -> None:
     with peer(service.url, timeout=0.2) as one, pytest.raises(PeerUnreachable, match="did not answer in time"):
         one.ask("GET", "/slow")

@@ -33,10 +33,18 @@ class AddWebhookTest(AccountTestCase):
             webhook = Webhook.objects.get(pk=self.run_command(HOOK, *given, "--format", "native")["webhook_id"])
             self.assertEqual(webhook.events, ["device.enrolled", "test_event"])
 
+    def test_own_events_and_the_format_of_micromdm(self):
+        answer = self.run_command(HOOK, "--event", "command.finished", "account.compliance")
+        self.assertEqual(
+            Webhook.objects.get(pk=answer["webhook_id"]).events, ["command.finished", "account.compliance"]
+        )
+        answer = self.run_command(HOOK, "--format", "micromdm")
+        self.assertEqual(Webhook.objects.get(pk=answer["webhook_id"]).format, "micromdm")
+
     def test_refusals_are_sentences(self):
         for arguments, words in (
             ([HOOK, "--event", "nothing"], "no event 'nothing'"),
-            ([HOOK, "--format", "micromdm"], "not served yet"),
+            ([HOOK, "--event", "command.finished", "mdm.Connect"], "no event 'mdm.Connect'; there are device.enrolled"),
             ([HOOK, "--format", "xml"], "invalid choice"),
             ([HOOK, "--name", "x" * 300], "too long"),
             (["http://10.0.0.1/"], "private network"),

@@ -9,8 +9,8 @@ from django.db import transaction
 from devices.services.devices import remove_device
 from devices.services.groups import move_devices
 from mdm.accounts.actors import SYSTEM
-from mdm.events.models import Event, WebhookDelivery
-from mdm.events.outbox import OUTGOING, WEBHOOK_EVENTS, body
+from mdm.events.models import SEVERAL_DEVICES, Event, WebhookDelivery
+from mdm.events.outbox import EVENT_WORDS, OUTGOING, OWN_EVENTS, REFERENCE_EVENTS, WEBHOOK_EVENTS, body, wants
 from mdm.events.services import build, emit, emit_many
 from tests.base import AccountTestCase
 from tests.factories import make_device, make_group, make_webhook
@@ -38,17 +38,37 @@ class OutboxTest(AccountTestCase):
     def emit(self, event_type: str, **options) -> Event:
         return emit(event_type, account_id=self.account.pk, **options)
 
-    def test_the_events_are_those_of_the_reference(self):
+    def test_a_webhook_without_a_choice_is_told_of_the_events_of_the_reference(self):
+        reference = {
+            "device.enrolled",
+            "device.unenrolled",
+            "device.changed_group",
+            "device.lock.enabled",
+            "abm.device.added",
+            "test_event",
+        }
+        self.assertEqual(set(REFERENCE_EVENTS), reference)
+        self.assertEqual(set(WEBHOOK_EVENTS), reference | set(OWN_EVENTS))
+        self.assertEqual(list(EVENT_WORDS), list(WEBHOOK_EVENTS))
+        self.assertEqual({name for name in WEBHOOK_EVENTS if wants(self.webhook, name)}, reference)
+
+    def test_receivers_know_a_message_by_the_id_of_the_line_and_its_lane_by_the_device(self):
+        make_webhook(self.account)
+        event = self.emit("device.enrolled", device=self.device)
         self.assertEqual(
-            set(WEBHOOK_EVENTS),
-            {
-                "device.enrolled",
-                "device.unenrolled",
-                "device.changed_group",
-                "device.lock.enabled",
-                "abm.device.added",
-                "test_event",
-            },
+            {(row.message_id, row.order_key) for row in WebhookDelivery.objects.all()}, {(event.log_id, self.device.pk)}
+        )
+        WebhookDelivery.objects.all().delete()
+        self.emit("abm.device.added", serial_number="C02X", model="MacBook Air")
+        self.assertEqual({row.order_key for row in WebhookDelivery.objects.all()}, {None})
+
+    def test_a_message_of_several_devices_goes_alone_and_one_of_a_single_device_in_its_lane(self):
+        others = [make_device(self.account) for _ in range(2)]
+        move_devices([self.device, *others], make_group(self.account), SYSTEM)
+        move_devices([self.device], make_group(self.account), SYSTEM)
+        self.assertEqual(
+            list(WebhookDelivery.objects.order_by("pk").values_list("order_key", flat=True)),
+            [SEVERAL_DEVICES, self.device.pk],
         )
 
     def test_a_message_has_the_form_of_the_reference(self):

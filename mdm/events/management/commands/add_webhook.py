@@ -7,7 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from mdm.accounts.actors import SYSTEM
 from mdm.accounts.models import Account
 from mdm.events.models import Webhook, WebhookFormat
-from mdm.events.outbox import WEBHOOK_EVENTS
+from mdm.events.outbox import OWN_EVENTS, REFERENCE_EVENTS
 from mdm.events.webhooks import WebhookError, create_webhook
 
 
@@ -26,9 +26,17 @@ class Command(BaseCommand):
             nargs="+",
             default=[],
             metavar="TYPE",
-            help=f"only these events; all if not given: {', '.join(WEBHOOK_EVENTS)}",
+            help=(
+                f"only these events; if none is given, {', '.join(REFERENCE_EVENTS)}; "
+                f"on request also {', '.join(OWN_EVENTS)}"
+            ),
         )
-        parser.add_argument("--format", choices=WebhookFormat.values, default=WebhookFormat.NATIVE.value)
+        parser.add_argument(
+            "--format",
+            choices=WebhookFormat.values,
+            default=WebhookFormat.NATIVE.value,
+            help="micromdm: each message of a device, as MicroMDM tells of it, whatever events are given",
+        )
         parser.add_argument("--name", default="", help="what it is for")
 
     def handle(self, *, account: int, url: str, event: list[str], name: str, **options: Any) -> None:

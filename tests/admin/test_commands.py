@@ -1,16 +1,12 @@
-"""The pages of commands and of the log."""
+"""The pages of commands."""
 
 from django.utils import timezone
 
 from devices.models import Device
-from mdm.accounts.actors import Actor, Source
 from mdm.accounts.models import Role
 from mdm.commands.models import Command
-from mdm.events.kinds import KINDS
-from mdm.events.models import Event, Level
-from mdm.events.services import emit
 from tests.admin.base import ANSWER, AdminTestCase
-from tests.factories import make_command, make_device, make_event
+from tests.factories import make_command, make_device
 
 CHAIN = [
     {"ErrorCode": 12021, "ErrorDomain": "MCMDMErrorDomain", "USEnglishDescription": "The device is <b>locked</b>."},
@@ -146,61 +142,3 @@ class CommandPageTest(AdminTestCase):
         command = make_command(self.device, "DeviceInformation", result=ANSWER, apply_state="applied")
         for url in (self.url(Command, "answer", command.pk), self.url(Command, "change", command.pk)):
             self.assertIn("no-store", self.people[Role.OWNER].get(url)["Cache-Control"])
-
-
-class LogTest(AdminTestCase):
-    def setUp(self) -> None:
-        super().setUp()
-        self.device = make_device(self.account, serial_number="C02ABC", name="Lab Mac")
-        self.client = self.people[Role.READ_ONLY]
-
-    def shown(self, query: str) -> list[str]:
-        response = self.client.get(self.url(Event, "changelist") + query)
-        self.assertEqual(response.status_code, 200, query)
-        return [event.event_type for event in response.context["cl"].result_list]
-
-    def test_lines_are_sentences_newest_first(self) -> None:
-        make_event(event_type="device.enrolled", device=self.device)
-        make_event(self.account, "account.updated")
-        self.assertEqual(self.shown(""), ["account.updated", "device.enrolled"])
-        self.assertContains(self.client.get(self.url(Event, "changelist")), "A device enrolled")
-
-    def test_filters_and_search(self) -> None:
-        make_event(event_type="device.enrolled", device=self.device, actor=Actor(Source.DEVICE))
-        emit("user.sign_in_failed", account_id=self.account.pk, actor=Actor(Source.ADMIN), level=Level.WARNING)
-        for query, expected in (
-            ("?namespace=device", ["device.enrolled"]),
-            ("?level=1", ["user.sign_in_failed"]),
-            ("?event_type=device.enrolled", ["device.enrolled"]),
-            ("?q=c02", ["device.enrolled"]),
-            ("?q=nothing", []),
-            ("?level=abc", ["user.sign_in_failed", "device.enrolled"]),
-            ("?level=²", ["user.sign_in_failed", "device.enrolled"]),
-        ):
-            self.assertEqual(self.shown(query), expected, query)
-
-    def test_the_page_of_a_line_shows_everything_that_was_noted_escaped(self) -> None:
-        event = make_event(event_type="device.updated", device=self.device, name="<i>new</i>", nested={"a": [1]})
-        response = self.client.get(self.url(Event, "change", event.pk))
-        self.assertContains(response, "&lt;i&gt;new&lt;/i&gt;")
-        self.assertContains(response, "Nested")
-        self.assertContains(response, self.url(Device, "change", self.device.pk))
-
-    def test_a_line_of_a_removed_device_stays_readable(self) -> None:
-        event = make_event(event_type="device.enrolled", device=self.device)
-        self.device.removed_at = timezone.now()
-        self.device.save()
-        self.assertContains(self.client.get(self.url(Event, "change", event.pk)), "(removed)")
-
-    def test_every_kind_can_be_filtered_by(self) -> None:
-        make_event(self.account, "account.updated")
-        response = self.client.get(self.url(Event, "changelist"))
-        for sentence in KINDS.values():
-            self.assertContains(response, sentence.replace("'", "&#x27;"))
-
-    def test_nobody_changes_the_log(self) -> None:
-        event = make_event(self.account, "account.updated")
-        for view in ("change", "delete"):
-            response = self.people[Role.OWNER].post(self.url(Event, view, event.pk), {"post": "yes"})
-            self.assertIn(response.status_code, (403, 405))
-        self.assertTrue(Event.objects.filter(pk=event.pk).exists())

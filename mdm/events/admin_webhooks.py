@@ -1,0 +1,288 @@
+"""Webhooks: added, tested, looked at, let go on, given another secret, removed."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import admin
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.urls import reverse
+from unfold.decorators import display
+
+from mdm.accounts.admin_base import EmptyState, Page, ReadOnlyAdmin, actor_of
+from mdm.accounts.admin_forms import ConfirmForm, TypedConfirmForm, posted
+from mdm.accounts.admin_html import badge, time_tag, two_lines
+from mdm.accounts.permissions import Action
+from mdm.common.words import count_of
+from mdm.events.admin_webhook_forms import WebhookForm
+from mdm.events.admin_webhook_words import (
+    FORMAT_WORDS,
+    STATE_TONES,
+    chosen_events,
+    delivery_badge,
+    event_words,
+    events_in_short,
+    standing_badge,
+)
+from mdm.events.models import DeliveryState, Webhook, WebhookDelivery, WebhookFormat
+from mdm.events.webhook_standing import (
+    COUNTED_AT_MOST,
+    Standing,
+    host_of,
+    pending_words,
+    standing,
+    title_of,
+    troubled,
+    with_pending,
+    without_bodies,
+)
+from mdm.events.webhooks import (
+    WebhookError,
+    create_webhook,
+    delete_webhook,
+    redeliver_failed,
+    resume_webhook,
+    rotate_secret,
+    send_test,
+    update_webhook,
+)
+
+NEWEST = 15
+SENDING = (Standing.WORKING, Standing.FAILING, Standing.RESTING)
+
+
+@admin.register(Webhook)
+class WebhookAdmin(ReadOnlyAdmin):
+    list_title = "Webhooks"
+    add_label = "Add a webhook"
+    needs = {"add": Action.CONFIGURE}
+    change_list_template = "admin/events/webhooks.html"
+    list_display = ("webhook", "told", "state", "newest", "waiting")
+    ordering = ("pk",)
+    pages = (
+        Page("<int:pk>/mark/", "mark", Action.VIEW),
+        Page("<int:pk>/test/", "test", Action.CONFIGURE, post_only=True),
+        Page("<int:pk>/resume/", "resume", Action.CONFIGURE, post_only=True),
+        Page("<int:pk>/enable/", "enable", Action.CONFIGURE, post_only=True),
+        Page("<int:pk>/disable/", "disable", Action.CONFIGURE),
+        Page("<int:pk>/redeliver/", "redeliver", Action.CONFIGURE, post_only=True),
+        Page("<int:pk>/edit/", "edit", Action.CONFIGURE),
+        Page("<int:pk>/rotate/", "rotate", Action.CONFIGURE),
+        Page("<int:pk>/remove/", "remove", Action.CONFIGURE),
+    )
+    empty_state = EmptyState(
+        "No webhook yet",
+        "A webhook tells a program of yours what happens, at the moment it happens: a chat that hears of each new device, a "
+        "help desk that opens a ticket, an inventory that stays up to date without asking.",
+        "Add a webhook",
+        "admin:mdm_events_webhook_add",
+        Action.CONFIGURE,
+        "webhook",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        messages = WebhookDelivery.objects.filter(webhook=OuterRef("pk")).order_by("-pk")
+        newest = {f"newest_{name}": Subquery(messages.values(name)[:1]) for name in ("state", "created_at")}
+        return with_pending(super().get_queryset(request)).defer("secret").annotate(**newest)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        account = request.get_account()
+        found = troubled(Webhook.objects.for_account(account)) if account else ()
+        alerts = [(webhook, title_of(webhook), *standing(webhook)) for webhook in found]
+        return super().changelist_view(request, {"troubled": alerts, **(extra_context or {})})
+
+    # --- the list -----------------------------------------------------------------------------------------------------
+    @display(description="Webhook", ordering="name")
+    def webhook(self, webhook: Webhook) -> str:
+        return two_lines(title_of(webhook), host_of(webhook) if webhook.name else "")
+
+    @display(description="Is told")
+    def told(self, webhook: Webhook) -> str:
+        return two_lines(*events_in_short(webhook))
+
+    @display(description="State")
+    def state(self, webhook: Webhook) -> str:
+        return standing_badge(webhook)
+
+    @display(description="Newest message")
+    def newest(self, webhook: Webhook) -> str:
+        if not webhook.newest_state:
+            return "none yet"
+        state = DeliveryState(webhook.newest_state)
+        return two_lines(badge(state.label, STATE_TONES[state]), time_tag(webhook.newest_created_at))
+
+    @display(description="Waiting")
+    def waiting(self, webhook: Webhook) -> str:
+        return pending_words(webhook.pending)
+
+    # --- adding and changing ------------------------------------------------------------------------------------------
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """The answer to the form shows the secret: the session never holds it."""
+        self.demand(request, self.needs["add"])
+        account = request.get_account()
+        form = WebhookForm(posted(request), account=account)
+        if request.method == "POST" and form.is_valid():
+            try:
+                webhook = create_webhook(account, **form.cleaned_data, actor=actor_of(request))
+            except WebhookError as error:
+                form.add_error(None, str(error))
+            else:
+                return self._secret_page(request, webhook, f"{title_of(webhook)} is added")
+        intro = "The secret that signs its messages is shown once, on the next page."
+        return self._webhook_form(
+            request, form, title="Add a webhook", button="Add the webhook", back=self.list_url, intro=intro
+        )
+
+    def edit(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
+        form = WebhookForm(posted(request), initial=WebhookForm.values_of(webhook), account=request.get_account())
+        if request.method == "POST" and form.is_valid():
+            try:
+                update_webhook(webhook, **form.cleaned_data, actor=actor_of(request))
+            except WebhookError as error:
+                form.add_error(None, str(error))
+            else:
+                return self.done(request, "Stored. What happens from now on goes there.", self.home_of(webhook))
+        return self._webhook_form(
+            request,
+            form,
+            title=f"Edit {title_of(webhook)}",
+            button="Store the changes",
+            back=self.home_of(webhook),
+            intro="Messages that wait go to the new address; what they tell stays as it is.",
+        )
+
+    def rotate(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
+        if request.method == "POST":
+            rotate_secret(webhook, actor_of(request))
+            return self._secret_page(request, webhook, f"{title_of(webhook)} has a new secret")
+        return self._confirm(
+            request,
+            webhook,
+            title=f"New secret for {title_of(webhook)}",
+            button="Make a new secret",
+            intro="Everything that is sent from now on is signed with the new secret, which is shown once, on the next page. "
+            "The receiver refuses messages until it knows it; those are tried again.",
+        )
+
+    # --- one webhook --------------------------------------------------------------------------------------------------
+    def home_of(self, webhook: Webhook) -> str:
+        return self.url("change", webhook.pk)
+
+    def detail(self, request: HttpRequest, obj: Webhook) -> HttpResponse:
+        state, sentence = standing(obj)
+        deliveries = without_bodies(WebhookDelivery.objects.filter(webhook=obj)).order_by("-pk")[:NEWEST]
+        return self.page(
+            request,
+            "admin/events/webhook.html",
+            title=title_of(obj),
+            webhook=obj,
+            host=host_of(obj),
+            state=state.value,
+            state_badge=standing_badge(obj),
+            sentence=sentence,
+            format_words=FORMAT_WORDS[WebhookFormat(obj.format)],
+            events=[(name, event_words(name)) for name in chosen_events(obj)],
+            pending=pending_words(obj.pending),
+            deliveries=[(one, event_words(one.event_type), delivery_badge(one)) for one in deliveries],
+            deliveries_url=f"{reverse('admin:mdm_events_webhookdelivery_changelist')}?webhook={obj.pk}",
+            states=DeliveryState.choices,
+            may_send=self.may(request, Action.CONFIGURE) and state in SENDING,
+            is_moving=bool(obj.pending and state in SENDING),
+            mark=_mark(obj),
+        )
+
+    def mark(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
+        """For the page that waits: `mark` changes whenever there is something new to show."""
+        return JsonResponse({"mark": _mark(webhook)})
+
+    def test(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
+        return self._do(request, webhook, send_test, "A test is on its way. This page follows by itself.")
+
+    def resume(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
+        return self._do(request, webhook, resume_webhook, "It goes on: what waited is sent, the oldest first.")
+
+    def enable(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
+        update_webhook(webhook, is_enabled=True, actor=actor_of(request))
+        return self.done(request, "It is told again what happens from now on.", self.home_of(webhook))
+
+    def disable(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
+        if request.method == "POST":
+            update_webhook(webhook, is_enabled=False, actor=actor_of(request))
+            return self.done(request, "Nothing is sent to it any more.", self.home_of(webhook))
+        waiting = count_of(webhook.pending, "message")
+        if webhook.pending > COUNTED_AT_MOST:
+            waiting = f"{pending_words(webhook.pending)} messages"
+        given_up = f" {waiting} that wait are given up." if webhook.pending else ""
+        return self._confirm(
+            request,
+            webhook,
+            title=f"Disable {title_of(webhook)}",
+            button="Disable",
+            intro=f"Nothing is sent until it is enabled again, and what happens meanwhile is not kept for it.{given_up}",
+        )
+
+    def redeliver(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
+        try:
+            count = redeliver_failed(webhook, actor_of(request))
+        except WebhookError as error:
+            return self.refused(request, str(error), self.home_of(webhook))
+        return self.done(request, f"Sent again: {count_of(count, 'failed message')}.", self.home_of(webhook))
+
+    def remove(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
+        title = title_of(webhook)
+        form = TypedConfirmForm(posted(request), expected=title, account=request.get_account())
+        if request.method == "POST" and form.is_valid():
+            delete_webhook(webhook, actor_of(request))
+            return self.done(request, f"{title} was deleted.", self.list_url)
+        return self._form(
+            request,
+            webhook,
+            form,
+            title=f"Delete {title}",
+            button="Delete this webhook",
+            intro="It is told nothing any more. Its secret goes, and the record of what it was sent. Messages that wait are "
+            "not sent. What happened stays in the log.",
+            danger=True,
+        )
+
+    # --- parts --------------------------------------------------------------------------------------------------------
+    def _do(self, request: HttpRequest, webhook: Webhook, service: Any, sentence: str) -> HttpResponse:
+        try:
+            service(webhook, actor_of(request))
+        except WebhookError as error:
+            return self.refused(request, str(error), self.home_of(webhook))
+        return self.done(request, sentence, self.home_of(webhook))
+
+    def _secret_page(self, request: HttpRequest, webhook: Webhook, title: str) -> HttpResponse:
+        return self.page(
+            request,
+            "admin/events/webhook_secret.html",
+            title=title,
+            webhook=webhook,
+            secret=webhook.secret,
+            home=self.home_of(webhook),
+        )
+
+    def _webhook_form(self, request: HttpRequest, form: WebhookForm, **context: Any) -> HttpResponse:
+        status = 422 if request.method == "POST" else 200
+        return self.page(request, "admin/events/webhook_form.html", status=status, form=form, **context)
+
+    def _confirm(self, request: HttpRequest, webhook: Webhook, **context: Any) -> HttpResponse:
+        return self._form(request, webhook, ConfirmForm(account=request.get_account()), **context)
+
+    def _form(self, request: HttpRequest, webhook: Webhook, form: forms.Form, **context: Any) -> HttpResponse:
+        back = self.home_of(webhook)
+        return self.form_page(request, form, back=back, crumb=(title_of(webhook), back), **context)
+
+
+def _mark(webhook: Webhook) -> str:
+    """Of a webhook with what the list annotates."""
+    newest = webhook.newest_created_at
+    parts = (
+        standing(webhook)[0],
+        webhook.failures,
+        webhook.pending,
+        webhook.newest_state,
+        newest and newest.timestamp(),
+    )
+    return "/".join(str(part) for part in parts)

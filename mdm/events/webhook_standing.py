@@ -1,0 +1,107 @@
+"""How a webhook stands: whether its receiver takes what it is sent, how much waits for it, and what an operator is to do."""
+
+from datetime import timedelta
+from enum import StrEnum
+
+from django.db.models import BooleanField, ExpressionWrapper, F, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from httpx import URL
+
+from mdm.common.words import ago, duration
+from mdm.events.models import DeliveryState, Event, Webhook, WebhookDelivery
+
+# More are not counted: a receiver that was away for days has left a million, and each page would count them again.
+COUNTED_AT_MOST = 1000
+# A receiver that is started anew is away for minutes; nobody has to look at that.
+NOTED_AFTER = timedelta(hours=1)
+
+
+class Standing(StrEnum):
+    WORKING = "working"
+    FAILING = "failing"  # its receiver answers, and refuses everything
+    RESTING = "resting"  # its receiver is down, and gets a rest between tries
+    PAUSED = "paused"
+    DISABLED = "disabled"
+
+
+class _NumberOf(Subquery):
+    """How many rows a subquery finds, which may be sliced."""
+
+    template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
+    output_field = IntegerField()
+
+
+def with_pending(webhooks: QuerySet[Webhook]) -> QuerySet[Webhook]:
+    """Each with `pending`: how many messages wait for it; COUNTED_AT_MOST + 1 stands for more."""
+    waiting = WebhookDelivery.objects.filter(webhook=OuterRef("pk"), state=DeliveryState.PENDING)
+    return webhooks.annotate(pending=_NumberOf(waiting.order_by("pk").values("pk")[: COUNTED_AT_MOST + 1]))
+
+
+def without_bodies(deliveries: QuerySet[WebhookDelivery]) -> QuerySet[WebhookDelivery]:
+    """For lists: what was sent is not loaded.
+
+    Each has `is_sealed` (whether it holds what a device sent, secrets and all), the `log_id` of its line in the log, and the
+    `serial_number` that it is about; None where there is none.
+    """
+    devices = Event._meta.get_field("device").related_model.objects.filter(pk=OuterRef("order_key"))
+    return deliveries.defer("body", "sealed_body").annotate(
+        is_sealed=ExpressionWrapper(Q(sealed_body__isnull=False), output_field=BooleanField()),
+        log_id=F("event__log_id"),
+        serial_number=Coalesce(F("event__serial_number"), Subquery(devices.values("serial_number"))),
+    )
+
+
+def troubled(webhooks: QuerySet[Webhook]) -> list[Webhook]:
+    """Those of them that somebody should look at, the paused ones first."""
+    found = webhooks.filter(Q(failing_since__isnull=False) | Q(paused_at__isnull=False), is_enabled=True)
+    found = [webhook for webhook in found.defer("secret").order_by("pk") if needs_attention(webhook)]
+    return sorted(found, key=lambda webhook: webhook.paused_at is None)
+
+
+def pending_words(number: int) -> str:
+    """ "12", "more than 1,000"."""
+    return f"more than {COUNTED_AT_MOST:,}" if number > COUNTED_AT_MOST else f"{number:,}"
+
+
+def standing(webhook: Webhook) -> tuple[Standing, str]:
+    """Its state and a sentence: what it means, and what to do."""
+    if not webhook.is_enabled:
+        return Standing.DISABLED, "It is disabled: nothing is sent, and nothing is kept for later."
+    if webhook.paused_at:
+        began = webhook.failing_since
+        length = f" for {duration(webhook.paused_at - began)}" if began else ""
+        return Standing.PAUSED, (
+            f"The receiver took nothing{length}, so Pomona stopped sending {ago(webhook.paused_at)}. Messages wait. Look at "
+            "the receiver, then let the webhook go on."
+        )
+    if webhook.failing_since:
+        now = timezone.now()
+        length, rests_until = duration(now - webhook.failing_since), webhook.rests_until
+        if not webhook.failures:
+            return Standing.FAILING, (
+                f"The receiver has refused everything for {length}. Each message is tried again by itself, later and later; "
+                "its tries below say what the receiver answers."
+            )
+        when = ago(rests_until, now) if rests_until and rests_until > now else "soon"
+        return Standing.RESTING, (
+            f"The receiver has taken nothing for {length}. It is tried again {when}; the longer it is away, the longer it is "
+            "left alone. Messages wait in their order."
+        )
+    return Standing.WORKING, "The receiver takes what it is sent."
+
+
+def needs_attention(webhook: Webhook) -> bool:
+    """Paused, or failing for longer than a receiver is away by chance."""
+    if not webhook.is_enabled:
+        return False
+    return bool(webhook.paused_at or (webhook.failing_since and webhook.failing_since <= timezone.now() - NOTED_AFTER))
+
+
+def host_of(webhook: Webhook) -> str:
+    """What may be shown to everybody: paths and queries often hold what the receiver takes for a password."""
+    return URL(webhook.url).host
+
+
+def title_of(webhook: Webhook) -> str:
+    return webhook.name or host_of(webhook)
