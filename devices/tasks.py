@@ -2,17 +2,39 @@
 
 from celery import shared_task
 
+from devices.services import installer_certificate
+from devices.services.agent_files import tidy_packages
+from devices.services.agent_package import build_packages
+from devices.services.agent_rollout import roll_out
 from devices.services.inventories import ask_due
 from devices.services.script_agent import provide_agents
 from devices.services.script_jobs import forget_old_jobs
 from devices.services.script_output import apply_outputs
-from devices.services.script_runs import cancel_runs_of_removed_devices, give_up_waiting
+from devices.services.script_runs import cancel_runs_of_removed_devices, give_up_waiting, take_back_orders
 
 
 @shared_task
 def provide_script_agents() -> int:
-    """Let Macs that have a script to run fetch it. Several may run at once: each locks its own Macs."""
-    return provide_agents()
+    """Let Macs that have a script to run fetch it, and bring them the agent. Several may run at once: each locks its own Macs."""
+    return provide_agents() + roll_out()
+
+
+@shared_task
+def build_agent_packages() -> int:
+    """Build the agent's package for accounts that lack it. Of several that run at once one wins."""
+    return build_packages()
+
+
+@shared_task
+def tidy_agent_packages() -> int:
+    """Remove packages that others took the place of. Running twice does nothing more."""
+    return tidy_packages()
+
+
+@shared_task
+def watch_installer_certificates() -> int:
+    """Log a warning for each installer certificate that comes near its end."""
+    return installer_certificate.warn_expiring()
 
 
 @shared_task
@@ -23,8 +45,8 @@ def apply_script_outputs() -> int:
 
 @shared_task
 def tend_script_jobs() -> int:
-    """End runs that nobody answers or fetches any more, and drop jobs of more than a month ago."""
-    return give_up_waiting() + cancel_runs_of_removed_devices() + forget_old_jobs()
+    """End runs that nobody answers or fetches any more, hand out anew what was not begun, drop jobs of more than a month ago."""
+    return give_up_waiting() + take_back_orders() + cancel_runs_of_removed_devices() + forget_old_jobs()
 
 
 @shared_task

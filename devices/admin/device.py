@@ -14,6 +14,7 @@ from devices.admin.device_page import Tab, tabs_of, waiting_mark
 from devices.admin.send_command import SendCommandPages
 from devices.models import Device, DeviceGroup
 from devices.services.actions import refresh
+from devices.services.agent_rollout import send_agent
 from devices.services.devices import update_device
 from devices.services.errors import DeviceError
 from devices.services.groups import move_devices
@@ -56,6 +57,7 @@ class DeviceAdmin(SendCommandPages, ReadOnlyAdmin):
         Page("<int:pk>/refresh/", "refresh", Action.MANAGE_DEVICES, post_only=True),
         Page("<int:pk>/send/", "send", Action.MANAGE_DEVICES),
         Page("<int:pk>/send/<str:request_type>/", "compose", Action.MANAGE_DEVICES),
+        Page("<int:pk>/send-agent/", "send_agent", Action.MANAGE_DEVICES, post_only=True),
         Page("<int:pk>/state/", "state", Action.VIEW),
     )
 
@@ -178,6 +180,14 @@ class DeviceAdmin(SendCommandPages, ReadOnlyAdmin):
         if not queued:
             return self.done(request, "The device has been asked already; its answers are on the way.", back)
         return self.done(request, "The device is asked for its whole inventory.", back)
+
+    def send_agent(self, request: HttpRequest, device: Device) -> HttpResponse:
+        back = f"{self.url('change', device.pk)}?tab=scripts"
+        try:
+            send_agent(device, actor_of(request))
+        except (DeviceError, ProtocolError) as error:
+            return self.refused(request, str(error), back)
+        return self.done(request, "The Mac is told to install the agent.", back)
 
     def state(self, request: HttpRequest, device: Device) -> HttpResponse:
         return JsonResponse(waiting_mark(device))

@@ -8,7 +8,8 @@ from django.db.models import Count, Q
 from django.urls import reverse
 
 from devices.admin.facts import fact_groups
-from devices.models import Device
+from devices.admin.script_job_page import runs_on
+from devices.models import Device, ScriptAgent
 from mdm.channels.models import ChannelState
 from mdm.channels.words import push_words
 from mdm.commands.models import Command
@@ -68,12 +69,15 @@ def commands(device: Device) -> dict[str, Any]:
     }
 
 
+def scripts(device: Device) -> dict[str, Any]:
+    return {"agent": ScriptAgent.objects.filter(device=device).defer("token").first(), "runs": runs_on(device, NEWEST)}
+
+
 def log(device: Device) -> dict[str, Any]:
     lines = device.events.order_by("-id")[:NEWEST]
-    query = f"?q={device.serial_number}" if device.serial_number else ""
     return {
         "lines": [(line, sentence(line), details(line)) for line in lines],
-        "all_url": reverse("admin:mdm_events_event_changelist") + query,
+        "all_url": f"{reverse('admin:mdm_events_event_changelist')}?device={device.pk}",
     }
 
 
@@ -84,6 +88,7 @@ TABS = (
     Tab("profiles", "Profiles", "admin/devices/tabs/profiles.html", profiles),
     Tab("certificates", "Certificates", "admin/devices/tabs/certificates.html", certificates),
     Tab("users", "Users", "admin/devices/tabs/users.html", users),
+    Tab("scripts", "Scripts", "admin/devices/tabs/scripts.html", scripts),
     Tab("log", "Log", "admin/devices/tabs/log.html", log),
 )
 
@@ -93,7 +98,8 @@ def tabs_of(device: Device) -> list[Tab]:
     if device.device_channel is None:
         return [tab for tab in TABS if tab.key == "log"]
     has_users = device.is_mac or device.information.get("IsMultiUser") is True or device.users.exists()
-    return [tab for tab in TABS if tab.key != "users" or has_users]
+    missing = {key for key, is_there in (("users", has_users), ("scripts", device.is_mac)) if not is_there}
+    return [tab for tab in TABS if tab.key not in missing]
 
 
 def waiting_mark(device: Device) -> dict[str, Any]:

@@ -43,6 +43,17 @@ class Migration(migrations.Migration):
             field=models.PositiveIntegerField(default=3600, help_text="The Mac ends the script after so long."),
         ),
         migrations.AddField(
+            model_name="scriptjob",
+            name="finished_at",
+            field=models.DateTimeField(editable=False, help_text="When its last Mac was done with it.", null=True),
+        ),
+        migrations.AddIndex(
+            model_name="scriptrun",
+            index=models.Index(
+                condition=models.Q(("state__in", ["pending", "sent"])), fields=["job"], name="script_run_open"
+            ),
+        ),
+        migrations.AddField(
             model_name="scriptrun",
             name="began_at",
             field=models.DateTimeField(help_text="When the Mac said that it is about to run it.", null=True),

@@ -54,6 +54,7 @@ class ScriptJob(AccountScoped):
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     cancelled_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True, editable=False, help_text="When its last Mac was done with it.")
 
     class Meta:
         indexes = [models.Index(fields=["account", "id"], name="script_job_pages")]
@@ -93,6 +94,8 @@ class ScriptRun(AccountScoped, SecretHolder):
         constraints = [models.UniqueConstraint(fields=["job", "device"], name="one_run_per_device")]
         indexes = [
             models.Index(fields=["device", "state", "id"], name="script_run_queue"),
+            # Whether a job waits for any.
+            models.Index(fields=["job"], condition=Q(state__in=["pending", "sent"]), name="script_run_open"),
             models.Index(fields=["sent_at"], condition=Q(state=RunState.SENT), name="script_run_unanswered"),
             models.Index(fields=["finished_at"], condition=Q(is_output_due=True), name="script_run_output_due"),
         ]

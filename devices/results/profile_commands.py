@@ -52,7 +52,7 @@ def not_removed(device: Device, command: Command, why: str) -> None:
     if not is_known and command.channel.state == ChannelState.OPEN:
         command.channel.device = device
         enqueue(command.channel, profile_list(), actor=SYSTEM)
-    _log("profile.failed", row, level=Level.WARNING, why=row.error)
+    _log("profile.failed", row, level=Level.WARNING, why=row.error, action="remove")
 
 
 def listed(device: Device, answer: Mapping[str, Any], command: Command) -> None:

@@ -11,7 +11,8 @@ from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.utils import timezone
 
-from devices.models import Device, DeviceState, Platform, RunState, ScriptAgent, ScriptRun
+from devices.models import AgentKey, Device, DeviceState, Platform, RunState, ScriptAgent, ScriptRun
+from devices.services.agent_keys import agent_key, signing_key
 from devices.services.errors import NotPossible
 from devices.services.lines import UNANSWERED, open_lines
 from mdm.commands.models import Command
@@ -32,7 +33,8 @@ CHUNK = 200
 def provide_agents() -> int:
     """Queue the profile for every Mac that has a script to run and no profile yet. Returns for how many.
 
-    It needs another, with another token, when it enrolled anew since, or when the command ended without an answer.
+    It needs another, with another token, when it enrolled anew since, when the command ended without an answer, or when its
+    profile does not name the key with which orders are signed.
     """
     total, after = 0, 0
     while True:
@@ -47,14 +49,25 @@ def provide_agents() -> int:
         after = macs[-1].pk
 
 
+def provide_agent(mac: Device) -> bool:
+    """Queue the profile for this Mac, with a script to run or without, if it has none that counts. Locked by the caller."""
+    return _lacking().filter(pk=mac.pk).exists() and bool(_provide([mac]))
+
+
 def _macs_without() -> QuerySet[Device]:
     waiting = ScriptRun.objects.filter(device=OuterRef("pk"), state=RunState.PENDING)
+    return _lacking().filter(Exists(waiting))
+
+
+def _lacking() -> QuerySet[Device]:
     lost = Command.objects.filter(
         channel__device=OuterRef("pk"), command_uuid=OuterRef("script_agent__command_uuid"), state__in=UNANSWERED
     )
+    named_key = AgentKey.objects.filter(
+        account=OuterRef("account"), created_at__lte=OuterRef("script_agent__created_at")
+    )
     return Device.objects.filter(
-        Q(script_agent=None) | Q(script_agent__created_at__lt=F("enrolled_at")) | Exists(lost),
-        Exists(waiting),
+        Q(script_agent=None) | Q(script_agent__created_at__lt=F("enrolled_at")) | Exists(lost) | ~Exists(named_key),
         platform=Platform.MACOS,
         state=DeviceState.ENROLLED,
         removed_at=None,
@@ -65,27 +78,37 @@ def _provide(macs: list[Device]) -> int:
     """The Macs are locked by the caller."""
     lines = open_lines(macs)
     channels = [lines[mac.pk][""] for mac in macs if "" in lines.get(mac.pk, {})]
+    for account_id in {mac.account_id for mac in macs}:
+        agent_key(account_id)  # older than the rows made below: their profiles name it
     commands = enqueue_each([(channel, recipe("InstallProfile", RECIPE)) for channel in channels])
-    ScriptAgent.objects.filter(device__in=[channel.device_id for channel in channels]).delete()
+    former = ScriptAgent.objects.filter(device__in=[channel.device_id for channel in channels])
+    known = {agent.device_id: agent for agent in former.defer("token")}
+    former.delete()
     ScriptAgent.objects.bulk_create(
-        _new_agent(channel.device, command.command_uuid) for channel, command in zip(channels, commands, strict=True)
+        _new_agent(channel.device, command.command_uuid, known.get(channel.device_id))
+        for channel, command in zip(channels, commands, strict=True)
     )
     return len(channels)
 
 
-def _new_agent(device: Device, command_uuid: str) -> ScriptAgent:
+def _new_agent(device: Device, command_uuid: str, former: ScriptAgent | None) -> ScriptAgent:
     token = new_token(TOKEN_BYTES)
-    return ScriptAgent(
+    agent = ScriptAgent(
         account_id=device.account_id,
         device=device,
         token=token,
         token_digest=digest(token),
         command_uuid=command_uuid,
     )
+    if former and not (device.enrolled_at and former.created_at < device.enrolled_at):
+        # Only the profile is another: the program is there, or on its way. After an enrollment nobody knows.
+        for name in ("version", "last_seen_at", "package_command_uuid", "package_sent_at"):
+            setattr(agent, name, getattr(former, name))
+    return agent
 
 
 def agent_profile(device: Device) -> bytes:
-    """The profile with the address and the token of this Mac, unsigned. Raises NotPossible when it has no agent any more."""
+    """The profile with address, token and the account's key, unsigned. Raises NotPossible when the Mac has no agent any more."""
     agent = ScriptAgent.objects.filter(device=device).first()
     if agent is None:
         raise NotPossible("This Mac has no line for scripts any more.")
@@ -96,6 +119,8 @@ def agent_profile(device: Device) -> bytes:
         "Scripts",
         URL=f"{settings.BASE_URL}/mdm/agent",
         Token=agent.token,
+        Device=str(device.uuid),
+        SigningKey=signing_key(device.account_id),
     )
     return configuration(
         PROFILE_IDENTIFIER,

@@ -9,7 +9,7 @@ from enum import StrEnum
 from functools import partial
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils import timezone
 
 from devices.models import (
@@ -20,6 +20,7 @@ from devices.models import (
     DeviceGroup,
     DeviceState,
     Platform,
+    RunAs,
     RunState,
     Script,
     ScriptJob,
@@ -27,6 +28,7 @@ from devices.models import (
 )
 from devices.services.errors import NotPossible
 from devices.services.memberships import named_in
+from devices.services.script_endings import tell_finished
 from mdm.accounts.actors import Actor, Source
 from mdm.common.batches import batches
 from mdm.common.nudge import nudge_named
@@ -34,6 +36,8 @@ from mdm.events.services import emit
 
 LISTED_FOR = timedelta(days=30)
 MAX_REGEX_LENGTH = 500
+TIMEOUT_SECONDS = 3600
+MAX_TIMEOUT_SECONDS = 86_400
 PROVIDER = "devices.tasks.provide_script_agents"
 BATCH = 1000
 DELETED_AT_ONCE = 20  # jobs, each with up to thousands of runs
@@ -67,17 +71,22 @@ def start_job(
     name: str = "",
     custom_attribute: CustomAttribute | None = None,
     custom_attribute_regex: str = "",
+    timeout_seconds: int = TIMEOUT_SECONDS,
+    run_as: str = RunAs.ROOT,
     actor: Actor,
 ) -> ScriptJob:
     """Set the script, as it is now, to run on the devices, and on all enrolled Macs of the groups. Everything is the account's.
 
     custom_attribute gets the output of each Mac where the script ends well, without whatever the regex matches; alone, the
-    regex has no meaning, and is not kept.
-    Raises NotPossible for a device that is not an enrolled Mac, for a regex that is none, and when no Mac is left.
+    regex has no meaning, and is not kept. timeout_seconds: the Mac ends the script after so long. run_as: one of RunAs.
+    Raises NotPossible for a device that is not an enrolled Mac, for a regex, a time or a user that is none, and when no
+    Mac is left.
     """
-    _check_macs(devices)
     check_regex(custom_attribute_regex)
-    targets = sorted({device.pk for device in devices} | _macs_of(script.account_id, device_groups, assignment_groups))
+    check_timeout(timeout_seconds)
+    if run_as not in RunAs.values:
+        raise NotPossible(f"run_as is none of {', '.join(RunAs.values)}.")
+    targets = macs_among(script.account_id, devices, device_groups, assignment_groups)
     if not targets:
         raise NotPossible("There is no enrolled Mac among these devices and groups.")
     with transaction.atomic():
@@ -90,6 +99,8 @@ def start_job(
             variable_support=script.variable_support,
             custom_attribute=custom_attribute,
             custom_attribute_regex=custom_attribute_regex if custom_attribute else "",
+            timeout_seconds=timeout_seconds,
+            run_as=run_as,
             created_by=f"API ({actor.label})" if actor.source == Source.API else actor.label,
             api_key_id=actor.api_key_id,
         )
@@ -108,14 +119,30 @@ def start_job(
     return job
 
 
-def check_regex(pattern: str) -> None:
-    """Raises NotPossible. Whether it is quick is not looked at here: `script_output` gives it no more than a moment."""
+def check_regex(pattern: str, *, name: str = "custom_attribute_regex") -> None:
+    """Raises NotPossible, with the name. Whether it is quick is not looked at: `script_output` gives it but a moment."""
     if len(pattern) > MAX_REGEX_LENGTH:
-        raise NotPossible(f"custom_attribute_regex may have {MAX_REGEX_LENGTH} characters at most.")
+        raise NotPossible(f"{name} may have {MAX_REGEX_LENGTH} characters at most.")
     try:
         re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
-        raise NotPossible(f"custom_attribute_regex is not a regular expression: {error}.") from error
+        raise NotPossible(f"{name} is not a regular expression: {error}.") from error
+
+
+def check_timeout(seconds: int) -> None:
+    if not 1 <= seconds <= MAX_TIMEOUT_SECONDS:
+        raise NotPossible(f"timeout_seconds must be from 1 to {MAX_TIMEOUT_SECONDS} (a day).")
+
+
+def macs_among(
+    account_id: int,
+    devices: Sequence[Device] = (),
+    device_groups: Collection[DeviceGroup] = (),
+    assignment_groups: Collection[AssignmentGroup] = (),
+) -> list[int]:
+    """The keys of the Macs that a job for these would run on, each once. Raises NotPossible as `start_job`."""
+    _check_macs(devices)
+    return sorted({device.pk for device in devices} | _macs_of(account_id, device_groups, assignment_groups))
 
 
 def _check_macs(devices: Sequence[Device]) -> None:
@@ -133,14 +160,21 @@ def _macs_of(
     if not device_groups and not assignment_groups:
         return set()
     members = AssignmentMember.objects.filter(group__in=[group.pk for group in assignment_groups])
-    macs = Device.objects.filter(
-        Q(group__in=[group.pk for group in device_groups]) | named_in(members),
-        account_id=account_id,
-        platform=Platform.MACOS,
-        state=DeviceState.ENROLLED,
-        removed_at=None,
+    named = Q(group__in=[group.pk for group in device_groups]) | named_in(members)
+    return set(enrolled_macs(account_id).filter(named).values_list("pk", flat=True))
+
+
+def enrolled_macs(account_id: int) -> QuerySet[Device]:
+    """Whatever may run a script."""
+    return Device.objects.filter(
+        account_id=account_id, platform=Platform.MACOS, state=DeviceState.ENROLLED, removed_at=None
     )
-    return set(macs.values_list("pk", flat=True))
+
+
+def failed_macs(job: ScriptJob) -> list[Device]:
+    """Those where the job did not end well and that could run a script again: what `start_job` needs to know of them."""
+    failed = enrolled_macs(job.account_id).filter(script_runs__job=job, script_runs__state=RunState.ERROR)
+    return list(failed.only("account_id", "platform", "state").order_by("pk"))
 
 
 # --- How far they are -------------------------------------------------------------------------------------------------
@@ -156,6 +190,16 @@ def runs_of(jobs: Sequence[ScriptJob], *, with_output: bool = False) -> dict[int
     found: dict[int, list[RunFacts]] = defaultdict(list)
     for job_id, *facts in rows.iterator():
         found[job_id].append(RunFacts(*facts))
+    return found
+
+
+def count_runs(jobs: Sequence[ScriptJob]) -> dict[int, Counter[tuple[str, bool]]]:
+    """Job pk → (state, whether the Mac said that it began) → how many runs. One statement for all of the jobs."""
+    rows = ScriptRun.objects.filter(job__in=[job.pk for job in jobs]).order_by()
+    counted = rows.values_list("job_id", "state", Q(began_at__isnull=False)).annotate(number=Count("pk"))
+    found: dict[int, Counter[tuple[str, bool]]] = {job.pk: Counter() for job in jobs}
+    for job_id, state, has_begun, number in counted:
+        found[job_id][state, bool(has_begun)] = number
     return found
 
 
@@ -193,6 +237,7 @@ def cancel_job(job: ScriptJob, actor: Actor) -> int:
             script_name=job.script_name,
             device_count=count,
         )
+        tell_finished([job.pk], actor)
     return count
 
 

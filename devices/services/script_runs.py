@@ -1,113 +1,46 @@
-"""Runs of scripts, from the queue to the Mac and back. A run is handed out once, whatever becomes of the answer."""
+"""Runs of scripts that end without an answer of their Mac, and the words for how runs end."""
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import partial
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 
-from devices.models import Device, RunState, ScriptJob, ScriptRun
-from devices.services.errors import NotPossible
-from devices.services.variables import fill, variables_of
-from mdm.accounts.actors import DEVICE, SYSTEM, Actor
+from devices.models import RunState, ScriptJob, ScriptRun
+from devices.services.script_endings import tell_finished
+from mdm.accounts.actors import SYSTEM, Actor
 from mdm.common.batches import batches
-from mdm.common.crypto import CannotDecrypt
-from mdm.common.nudge import nudge_named
-from mdm.common.text import clean_text
 from mdm.events.models import Level
-from mdm.events.services import build, emit, emit_many
+from mdm.events.services import build, emit_many
 
-ANSWER_WITHIN = timedelta(days=1)
-NO_ANSWER = "The Mac received the script and has not answered within a day."
-MAX_OUTPUT_BYTES = 64 * 1024
-HIDDEN = "(kept in a secret custom attribute)"
-APPLIER = "devices.tasks.apply_script_outputs"
+ANSWER_WITHIN = timedelta(days=1)  # after the time that the script may take
 BATCH = 500
-_SEALED = ScriptRun._meta.get_field("sealed_response")
+
+SILENCE = "silence"
+TIMEOUT = "timeout"
+# The agent's words for why it did not carry an order out: nothing ran.
+REFUSALS = frozenset({"signature", "device", "clock", "repeat", "unknown"})
+# Its words for how a run ended that it had begun; without one, the script ended by itself.
+CUT_OFF = frozenset({"reboot", "interrupted"})
+NO_USER = "no_user"
+
+NO_ANSWER = "The Mac began the script and has not told how it ended."
+ENDING_WORDS: dict[str, str] = {
+    TIMEOUT: "The script took longer than it may, and the Mac ended it.",
+    "reboot": "The Mac restarted while the script ran. It is not run again.",
+    "interrupted": "The script was cut off on the Mac, nobody knows where. It is not run again.",
+    NO_USER: "It was to run as whoever is signed in at the screen, and nobody was.",
+    "signature": "The Mac did not run it: the order was not signed with the key that its profile names.",
+    "device": "The Mac did not run it: the order was for another Mac.",
+    "clock": "The Mac did not run it: its clock differs from the server's by more than an hour.",
+    "repeat": "The Mac did not run it: it had run it before.",
+    "unknown": "The Mac did not run it: its agent does not understand the order.",
+    SILENCE: NO_ANSWER,
+}
 
 
-@dataclass(frozen=True)
-class Order:
-    """What a Mac is told to run."""
-
-    run_id: int
-    content: str
-
-
-def next_order(device: Device) -> Order | None:
-    """The oldest run that waits for the Mac, which counts as received from now on; None when nothing waits.
-
-    A script whose variables cannot be filled in ends here, with the reason.
-    """
-    waiting = ScriptRun.objects.filter(device=device, state=RunState.PENDING).select_related("job").order_by("pk")
-    while run := waiting.first():
-        try:
-            content = _content(run.job, device)
-        except (NotPossible, CannotDecrypt) as error:
-            fail_runs(waiting.filter(pk=run.pk), str(error))
-            continue
-        # Whoever asks twice at once gets it once: the second finds it in another state and goes on.
-        if waiting.filter(pk=run.pk).update(state=RunState.SENT, sent_at=timezone.now()):
-            return Order(run.pk, content)
-    return None
-
-
-def _content(job: ScriptJob, device: Device) -> str:
-    return fill(job.content, variables_of(device)) if job.variable_support else job.content
-
-
-def take_answer(device: Device, run_id: int, *, status_code: int, output: str) -> bool:
-    """Store how the script ended; repeats change nothing. False if the Mac has no such run.
-
-    An answer that comes after all, when the wait for it was given up, counts.
-    """
-    with transaction.atomic():
-        run = ScriptRun.objects.select_related("job__custom_attribute").filter(device=device, pk=run_id).first()
-        if run is None:
-            return False
-        now, ended_well = timezone.now(), status_code == 0
-        attribute = run.job.custom_attribute
-        is_secret = attribute is not None and attribute.is_secret
-        is_wanted = ended_well and attribute is not None
-        awaited = Q(state=RunState.SENT) | Q(state=RunState.ERROR, status_code="", sent_at__isnull=False)
-        kept = bounded_output(output)
-        is_new = ScriptRun.objects.filter(awaited, pk=run.pk).update(
-            state=RunState.COMPLETED if ended_well else RunState.ERROR,
-            status_code=str(status_code),
-            response="" if is_secret else kept,
-            # Workers take it out of here.
-            sealed_response=_SEALED.seal(kept if is_secret and is_wanted else "", run.secret_id),
-            is_output_due=is_wanted,
-            finished_at=now,
-        )
-        if not is_new:
-            return True
-        ScriptJob.objects.filter(pk=run.job_id).update(updated_at=now)
-        emit(
-            "script.ran",
-            account_id=run.account_id,
-            actor=replace(DEVICE, api_key_id=run.job.api_key_id),
-            device=device,
-            level=Level.INFO if ended_well else Level.WARNING,
-            name=run.job.script_name,
-            job_status=str(status_code),
-            job_response=HIDDEN if is_secret else output,
-        )
-        if is_wanted:
-            transaction.on_commit(partial(nudge_named, APPLIER))
-    return True
-
-
-def bounded_output(output: str) -> str:
-    """As much as is kept: 64 KiB of UTF-8, without what a database cannot hold."""
-    text = clean_text(output, MAX_OUTPUT_BYTES)
-    return text.encode()[:MAX_OUTPUT_BYTES].decode("utf-8", "ignore")
-
-
-def fail_runs(runs: QuerySet[ScriptRun], why: str, *, actor: Actor = SYSTEM) -> int:
+def fail_runs(runs: QuerySet[ScriptRun], why: str, *, ending: str = "", actor: Actor = SYSTEM) -> int:
     """End those of the runs that are in the state that the queryset asks for, with a reason. Returns how many."""
     total = 0
     for some in batches(list(runs.values_list("pk", flat=True)), BATCH):
@@ -118,7 +51,7 @@ def fail_runs(runs: QuerySet[ScriptRun], why: str, *, actor: Actor = SYSTEM) -> 
                 .defer("device__information", "device__security", "job__content")
                 .select_for_update(of=("self",), no_key=True)
             )
-            _end(ended, RunState.ERROR, response=why)
+            _end(ended, RunState.ERROR, response=why, ending=ending)
             emit_many(
                 build(
                     "script.failed",
@@ -135,9 +68,25 @@ def fail_runs(runs: QuerySet[ScriptRun], why: str, *, actor: Actor = SYSTEM) -> 
 
 
 def give_up_waiting() -> int:
-    """End runs whose Mac has not answered for too long: the script may have run or not, so it is not sent again."""
-    unanswered = ScriptRun.objects.filter(state=RunState.SENT, sent_at__lte=timezone.now() - ANSWER_WITHIN)
-    return fail_runs(unanswered.order_by("pk"), NO_ANSWER)
+    """End runs that were begun and of whose end nobody told: the script may have run or not, so it is not sent again."""
+    return fail_runs(_unanswered().order_by("pk"), NO_ANSWER, ending=SILENCE)
+
+
+def _unanswered() -> QuerySet[ScriptRun]:
+    now = timezone.now()
+    begun = ScriptRun.objects.filter(state=RunState.SENT, sent_at__lte=now - ANSWER_WITHIN, began_at__isnull=False)
+    late = [
+        pk
+        for pk, began_at, seconds in begun.values_list("pk", "began_at", "job__timeout_seconds")
+        if began_at + timedelta(seconds=seconds) + ANSWER_WITHIN <= now
+    ]
+    return ScriptRun.objects.filter(pk__in=late, state=RunState.SENT)
+
+
+def take_back_orders() -> int:
+    """What a Mac was handed a day ago and has not begun waits for it again, and can be cancelled. Returns how many."""
+    unbegun = ScriptRun.objects.filter(state=RunState.SENT, sent_at__lte=timezone.now() - ANSWER_WITHIN, claim="")
+    return unbegun.update(state=RunState.PENDING)
 
 
 def cancel_runs_of_removed_devices() -> int:
@@ -150,9 +99,12 @@ def cancel_runs_of_removed_devices() -> int:
     return len(pks)
 
 
-def _end(runs: Collection[ScriptRun], state: RunState, *, response: str = "") -> None:
+def _end(runs: Collection[ScriptRun], state: RunState, *, response: str = "", ending: str = "") -> None:
     """The runs first, their jobs after them: everybody locks in this order."""
     now = timezone.now()
     found: Sequence[tuple[int, int]] = [(run.pk, run.job_id) for run in runs]
-    ScriptRun.objects.filter(pk__in=[pk for pk, _ in found]).update(state=state, response=response, finished_at=now)
+    ScriptRun.objects.filter(pk__in=[pk for pk, _ in found]).update(
+        state=state, response=response, ending=ending, finished_at=now
+    )
     ScriptJob.objects.filter(pk__in={job_id for _, job_id in found}).update(updated_at=now)
+    tell_finished({job_id for _, job_id in found})

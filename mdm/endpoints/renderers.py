@@ -11,6 +11,7 @@ from apps_catalog.services.delivery import install_request
 from apps_catalog.services.managed_configs import configuration_of, settings_of
 from devices.models import Device
 from devices.services import profile_content
+from devices.services.agent_rollout import manifest_for
 from devices.services.errors import DeviceError, NotPossible
 from devices.services.script_agent import agent_profile
 from enrollment.services.profile import renewal_profile
@@ -121,6 +122,12 @@ def _script_agent(command: Command) -> dict[str, Any]:
     return {"Payload": agent_profile(channel.device)}
 
 
+def _agent_package(command: Command) -> dict[str, Any]:
+    """The package of this moment: it may be another than when the command was queued."""
+    device = Channel.objects.select_related("device__account").get(pk=command.channel_id).device
+    return {"Manifest": manifest_for(device)}
+
+
 _RECIPES: dict[str, Callable[[Command], dict[str, Any]]] = {
     "enrollment_profile": _enrollment_profile,
     "profile": _profile,
@@ -128,5 +135,6 @@ _RECIPES: dict[str, Callable[[Command], dict[str, Any]]] = {
     "app_configuration": _app_configuration,
     "return_to_service": erase_and_return,
     "script_agent": _script_agent,
+    "agent_package": _agent_package,
     "account_configuration": accounts_for,
 }

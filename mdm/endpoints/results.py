@@ -6,6 +6,7 @@ from typing import Any
 from apps_catalog import results as apps
 from devices.models import Device
 from devices.results import (
+    agent_package,
     certificates,
     device_information,
     device_lock,
@@ -58,7 +59,7 @@ REFUSALS: dict[str, tuple[RefusalFunction, ...]] = {
     "InstallProfile": (profile_commands.not_installed, script_agent.not_installed),
     "RemoveProfile": (profile_commands.not_removed,),
     "InstallApplication": (apps.refused,),
-    "InstallEnterpriseApplication": (apps.refused,),
+    "InstallEnterpriseApplication": (apps.refused, agent_package.not_installed),
     "RemoveApplication": (apps.not_removed,),
     "Settings": (apps.configuration_refused,),
     "SetFirmwarePassword": (passwords.firmware_password_not_set,),

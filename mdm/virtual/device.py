@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import httpx
 
-from mdm.virtual import declarations, installing
+from mdm.virtual import agent, declarations, installing
 from mdm.virtual.automated import AutomatedEnrolling
 from mdm.virtual.by_hand import ByHand
 from mdm.virtual.catalogue import Facts, Platform, choose_model, make_facts
@@ -67,7 +67,8 @@ class VirtualDevice(AutomatedEnrolling, ByHand):
         self.renewal_style = renewal_style
         self.store: Mapping[int, App] = store or {}
         self.paid: set[int | str] = set()
-        self.packages: dict[str, tuple[App, ...]] = {}
+        # The agent is a program without an app: no list shows it.
+        self.packages: dict[str, tuple[App, ...]] = {agent.DOMAIN: ()}
         self.identity: Identity | None = None
         self.profile: ConfigurationProfile | None = None
         self.enrollment_id = str(uuid.UUID(int=self.rng.getrandbits(128), version=4)).upper()

@@ -69,6 +69,42 @@
     if (none) none.hidden = shown > 0;
   }
 
+  // Times are written in UTC; people think in their own.
+  function localTime(at, withSeconds = true) {
+    const two = (number) => String(number).padStart(2, "0");
+    const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+    const seconds = withSeconds ? `:${two(at.getSeconds())}` : "";
+    return { day, clock: `${two(at.getHours())}:${two(at.getMinutes())}${seconds}` };
+  }
+
+  function showLocalTime(element) {
+    const at = new Date(element.dateTime);
+    if (Number.isNaN(at.getTime())) return;
+    const { day, clock } = localTime(at, element.dataset.local !== "minutes");
+    element.title = element.textContent;
+    element.textContent = `${day} ${clock}`;
+  }
+
+  // Fields for times show the reader's own, and send UTC.
+  function askLocalTimes(form) {
+    const inputs = form.querySelectorAll("input[data-utc]");
+    inputs.forEach((input) => {
+      const at = new Date(`${input.value}Z`);
+      if (input.value && !Number.isNaN(at.getTime())) {
+        const { day, clock } = localTime(at, false);
+        input.value = `${day}T${clock}`;
+      }
+    });
+    form.querySelectorAll("[data-zone]").forEach((element) => { element.textContent = "your time"; });
+    form.addEventListener("formdata", (event) => {
+      inputs.forEach((input) => {
+        event.formData.delete(input.name);
+        const at = new Date(input.value);
+        if (input.value && !Number.isNaN(at.getTime())) event.formData.set(input.name, `${at.toISOString().slice(0, 16)}`);
+      });
+    });
+  }
+
   // Sends a form with a large file and shows how far it has come. What is refused is said here: the file stays chosen.
   function upload(form) {
     const status = form.querySelector("[data-upload-status]");
@@ -147,6 +183,22 @@
   document.addEventListener("input", (event) => {
     if (event.target.matches("[data-find]")) find(event.target);
   });
+  // In a menu with a field to find things by, Enter takes the first that is left.
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || !event.target.matches(".pm-menu [data-find]")) return;
+    event.preventDefault();
+    document.getElementById(event.target.dataset.find).querySelector("li[data-text]:not([hidden]) a")?.click();
+  });
+  document.addEventListener("toggle", (event) => {
+    if (!event.target.matches("details.pm-menu[open]")) return;
+    const panel = event.target.querySelector(".pm-panel");
+    if (!panel) return;
+    panel.style.translate = "";
+    const { left, right } = panel.getBoundingClientRect();
+    const beyond = right + 8 - document.documentElement.clientWidth;
+    if (beyond > 0) panel.style.translate = `${-Math.min(beyond, left - 8)}px`;
+    panel.querySelector("[data-find]")?.focus({ preventScroll: true });
+  }, true);
   document.addEventListener("change", (event) => {
     if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
   });
@@ -154,6 +206,8 @@
     document.documentElement.classList.add("pm-script");
     document.querySelectorAll("[data-watch]").forEach(watch);
     document.querySelectorAll("form[data-upload]").forEach(upload);
+    document.querySelectorAll("time[data-local]").forEach(showLocalTime);
+    document.querySelectorAll("form[data-local-times]").forEach(askLocalTimes);
     // The theme writes the name of a chosen file into the next text field, which on our forms is one of another meaning.
     document.querySelectorAll("input[type=file]").forEach((input) => { input.hasChangeListener = true; });
   });

@@ -9,6 +9,7 @@ from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
 from devices.models import EscrowKey
+from devices.services.agent_keys import agent_key
 from enrollment.services.ca import authority_of
 from mdm.channels.models import Channel
 from mdm.commands.models import Command
@@ -22,9 +23,11 @@ from tests.factories import (
     make_attribute_value,
     make_command,
     make_content_token,
+    make_delivery,
     make_dep_server,
     make_dep_settings,
     make_device,
+    make_installer_certificate,
     make_managed_config,
     make_profile,
     make_script_agent,
@@ -157,7 +160,7 @@ def test_every_encrypted_field_of_every_model_is_reached(settings: Settings) -> 
     settings.FIELD_ENCRYPTION_KEYS = [OLD]
     account = make_account()
     device = make_device(account=account)
-    profile, server = make_profile(account), make_dep_server(account)
+    profile, server, webhook = make_profile(account), make_dep_server(account), make_webhook(account)
     made = [
         make_attribute(account, "room"),
         make_attribute_value(device, make_attribute(account, "desk"), "4"),
@@ -167,7 +170,10 @@ def test_every_encrypted_field_of_every_model_is_reached(settings: Settings) -> 
         make_script_agent(device),
         make_script_run(make_script_job(account), device),
         make_secrets(device),
-        make_webhook(account),
+        webhook,
+        make_delivery(webhook),
+        make_installer_certificate(account),
+        agent_key(account.pk),
         authority_of(account),
         EscrowKey.objects.create(account=account),
         PushRequest.objects.create(account=account, csr_der=b""),

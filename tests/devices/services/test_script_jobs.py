@@ -1,21 +1,27 @@
 """Script jobs behind the API: lines for Macs, hand-outs, answers, outputs, and what the schedule does."""
 
+import base64
 import plistlib
 from datetime import timedelta
 from unittest import mock
 from uuid import uuid4
 
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_der_public_key
 from django.db import transaction
 from django.utils import timezone
 
-from devices.models import Device, DeviceState, RunState, ScriptAgent, ScriptJob, ScriptRun
+from devices.models import AgentKey, Device, DeviceState, RunState, ScriptAgent, ScriptJob, ScriptRun
 from devices.services import script_output
+from devices.services.agent_keys import agent_key, sign
 from devices.services.attributes import delete_attribute, values_of
 from devices.services.devices import remove_device
 from devices.services.script_agent import agent_profile, find_agent, provide_agents
+from devices.services.script_answers import End, take_end
 from devices.services.script_jobs import start_job
+from devices.services.script_orders import order_id
 from devices.services.script_output import apply_outputs, without_matches
-from devices.services.script_runs import MAX_OUTPUT_BYTES, NO_ANSWER, next_order, take_answer
 from devices.tasks import tend_script_jobs
 from mdm.accounts.actors import SYSTEM, Actor, Source
 from mdm.commands.models import Command
@@ -23,18 +29,19 @@ from mdm.commands.services import clear
 from mdm.commands.states import State
 from mdm.endpoints.refusals import refuse
 from mdm.endpoints.renderers import complete
-from mdm.events.models import Event, Level
+from mdm.events.models import Event
 from tests.base import AccountTestCase
 from tests.factories import (
-    make_api_key,
     make_attribute,
-    make_attribute_value,
     make_device,
     make_script,
     make_script_agent,
     make_script_job,
     make_script_run,
 )
+
+CLAIM = "c" * 32
+BEGUN = {"state": RunState.SENT, "claim": CLAIM}
 
 
 class JobsTestCase(AccountTestCase):
@@ -78,6 +85,9 @@ class AgentTest(JobsTestCase):
         self.assertEqual(payload["PayloadType"], "com.pomona.agent")
         self.assertTrue(payload["URL"].endswith("/mdm/agent"))
         self.assertEqual(find_agent(payload["Token"]).device, self.mac)
+        self.assertEqual(payload["Device"], str(self.mac.uuid))
+        key = load_der_public_key(base64.b64decode(payload["SigningKey"]))
+        key.verify(base64.b64decode(sign(self.account.pk, b"order")), b"order", ec.ECDSA(hashes.SHA256()))
         self.assertEqual(profile, plistlib.loads(agent_profile(self.mac)))
 
     def test_a_mac_that_enrolled_anew_gets_another_token(self):
@@ -95,6 +105,22 @@ class AgentTest(JobsTestCase):
         self.assertEqual(provide_agents(), 1)
         self.assertEqual(provide_agents(), 0)
         self.assertEqual([command.state for command in self.installs()], [State.CANCELLED, State.QUEUED])
+
+    def test_a_profile_that_names_no_key_or_another_one_is_replaced(self):
+        agent = make_script_agent(self.mac, version="1", package_command_uuid="p", last_seen_at=timezone.now())
+        make_script_job(script=self.script, devices=[self.mac])
+        self.assertEqual(provide_agents(), 0)
+        AgentKey.objects.all().delete()
+        self.assertEqual(provide_agents(), 1)
+        self.assertEqual(provide_agents(), 0)
+        new = ScriptAgent.objects.get()
+        self.assertNotEqual(new.token, agent.token)
+        # The program is on the Mac as before.
+        self.assertEqual((new.version, new.package_command_uuid), ("1", "p"))
+        Device.objects.update(enrolled_at=timezone.now())
+        self.assertEqual(provide_agents(), 1)
+        new = ScriptAgent.objects.get()
+        self.assertEqual((new.version, new.package_command_uuid, new.last_seen_at), ("", "", None))
 
     def test_a_refusal_ends_what_waits_with_the_reason(self):
         job = self.start()
@@ -119,10 +145,11 @@ class AgentTest(JobsTestCase):
         self.assertEqual(job.runs.get().state, RunState.PENDING)
 
     def test_macs_are_provided_in_a_constant_number_of_statements(self):
+        agent_key(self.account.pk)
         for count in (2, 6):
             macs = [make_device(self.account, platform="macOS") for _ in range(count)]
             make_script_job(script=self.script, devices=macs)
-            with self.assertNumQueries(13):
+            with self.assertNumQueries(15):
                 self.assertEqual(provide_agents(), count)
 
     def test_a_mac_without_an_open_channel_waits(self):
@@ -140,123 +167,6 @@ class AgentTest(JobsTestCase):
         self.assertIsNone(find_agent(agent.token))
 
 
-class HandOutTest(JobsTestCase):
-    def test_the_oldest_comes_first_and_each_once(self):
-        first, second = self.start(), self.start()
-        self.assertEqual(next_order(self.mac).run_id, first.runs.get().pk)
-        self.assertEqual(next_order(self.mac).run_id, second.runs.get().pk)
-        self.assertIsNone(next_order(self.mac))
-        run = first.runs.get()
-        self.assertEqual(run.state, RunState.SENT)
-        self.assertIsNotNone(run.sent_at)
-
-    def test_two_calls_at_once_do_not_get_the_same_run(self):
-        job = self.start()
-        run = job.runs.get()
-
-        def taken_by_the_other(*_):
-            ScriptRun.objects.filter(pk=run.pk).update(state=RunState.SENT)
-            return job.content
-
-        with mock.patch("devices.services.script_runs._content", taken_by_the_other):
-            self.assertIsNone(next_order(self.mac))
-
-    def test_variables_are_filled_in_where_the_script_wants_it(self):
-        room = make_attribute(self.account, "room", default="lobby")
-        make_attribute_value(self.mac, room, "cellar")
-        text = "#!/bin/sh\necho {{room}} {{serial_number}} {{unknown}}"
-        for wants, expected in (
-            (True, f"#!/bin/sh\necho cellar {self.mac.serial_number} {{{{unknown}}}}"),
-            (False, text),
-        ):
-            self.script = make_script(self.account, content=text, variable_support=wants)
-            self.start()
-            self.assertEqual(next_order(self.mac).content, expected)
-
-    def test_a_script_that_cannot_be_filled_in_fails_and_the_next_follows(self):
-        long, after = self.start(), self.start()
-        ScriptJob.objects.filter(pk=long.pk).update(variable_support=True, content="#!{{serial_number}}")
-        with mock.patch("devices.services.variables.MAX_FILLED_LENGTH", 20):
-            self.assertEqual(next_order(self.mac).run_id, after.runs.get().pk)
-        run = long.runs.get()
-        self.assertEqual((run.state, run.status_code), (RunState.ERROR, ""))
-        self.assertIn("longer than 20 bytes", run.response)
-        self.assertEqual(len(self.events("script.failed")), 1)
-
-
-class AnswerTest(JobsTestCase):
-    def setUp(self):
-        super().setUp()
-        self.job = make_script_job(script=self.script)
-        self.run_row = make_script_run(self.job, self.mac, state=RunState.SENT, sent_at=timezone.now())
-
-    def answer(self, status_code: int = 0, output: str = "hi\n") -> bool:
-        return take_answer(self.mac, self.run_row.pk, status_code=status_code, output=output)
-
-    def test_it_ends_the_run_and_stands_in_the_log(self):
-        before = self.job.updated_at
-        self.assertTrue(self.answer())
-        self.run_row.refresh_from_db()
-        self.job.refresh_from_db()
-        self.assertEqual(
-            (self.run_row.state, self.run_row.status_code, self.run_row.response), (RunState.COMPLETED, "0", "hi\n")
-        )
-        self.assertGreater(self.job.updated_at, before)
-        [event] = self.events("script.ran")
-        self.assertEqual((event.source, event.namespace, event.device), ("device", "device", self.mac))
-        self.assertEqual(event.metadata, {"name": "Say hi", "job_status": "0", "job_response": "hi\n"})
-
-    def test_the_log_names_the_api_key_that_ran_it(self):
-        key, _ = make_api_key(self.account, name="Nightly")
-        self.job = start_job(self.script, devices=[self.mac], actor=Actor(Source.API, key.name, api_key_id=key.pk))
-        self.run_row.delete()
-        order = next_order(self.mac)
-        self.assertTrue(take_answer(self.mac, order.run_id, status_code=0, output="hi\n"))
-        [event] = self.events("script.ran")
-        self.assertEqual((event.source, event.api_key), ("device", key))
-
-    def test_another_exit_code_is_an_error(self):
-        self.answer(2, "oh")
-        self.run_row.refresh_from_db()
-        self.assertEqual((self.run_row.state, self.run_row.status_code), (RunState.ERROR, "2"))
-        self.assertEqual(self.events("script.ran")[0].level, Level.WARNING)
-
-    def test_a_repeat_changes_nothing(self):
-        self.answer()
-        self.assertTrue(self.answer(7, "other"))
-        self.run_row.refresh_from_db()
-        self.assertEqual((self.run_row.status_code, self.run_row.response), ("0", "hi\n"))
-        self.assertEqual(len(self.events("script.ran")), 1)
-
-    def test_what_was_never_sent_cannot_be_answered(self):
-        for state in (RunState.PENDING, RunState.CANCELLED):
-            ScriptRun.objects.update(state=state, sent_at=None)
-            self.answer()
-            self.assertEqual(ScriptRun.objects.get().state, state)
-
-    def test_long_output_is_cut(self):
-        self.answer(output="ü" * MAX_OUTPUT_BYTES)
-        self.run_row.refresh_from_db()
-        self.assertEqual(self.run_row.response, "ü" * (MAX_OUTPUT_BYTES // 2))
-
-    def test_the_run_of_another_mac_is_unknown(self):
-        other = make_device(self.account, platform="macOS")
-        self.assertFalse(take_answer(other, self.run_row.pk, status_code=0, output=""))
-        self.assertEqual(ScriptRun.objects.get().state, RunState.SENT)
-
-    def test_after_a_day_without_an_answer_it_is_an_error_until_one_comes(self):
-        tend_script_jobs()
-        self.assertEqual(ScriptRun.objects.get().state, RunState.SENT)
-        ScriptRun.objects.update(sent_at=timezone.now() - timedelta(days=1, seconds=1))
-        self.assertEqual(tend_script_jobs(), 1)
-        run = ScriptRun.objects.get()
-        self.assertEqual((run.state, run.response), (RunState.ERROR, NO_ANSWER))
-        self.assertEqual(self.events("script.failed")[0].metadata["why"], NO_ANSWER)
-        self.assertIsNone(next_order(self.mac))
-        self.answer()
-        self.assertEqual(ScriptRun.objects.get().state, RunState.COMPLETED)
-
-
 class OutputTest(JobsTestCase):
     def setUp(self):
         super().setUp()
@@ -268,9 +178,9 @@ class OutputTest(JobsTestCase):
         job = make_script_job(
             script=self.script, custom_attribute=attribute or self.attribute, custom_attribute_regex=regex
         )
-        run = make_script_run(job, self.mac, state=RunState.SENT, sent_at=timezone.now())
+        run = make_script_run(job, self.mac, **BEGUN, sent_at=timezone.now(), began_at=timezone.now())
         with self.captureOnCommitCallbacks(execute=applied):
-            take_answer(self.mac, run.pk, status_code=status_code, output=output)
+            take_end(self.mac, order_id(run), CLAIM, End("exited", status_code, output.encode()))
         return ScriptRun.objects.get(pk=run.pk)
 
     def value(self, name: str = "battery") -> str:

@@ -228,6 +228,13 @@ class TakingBackTest(CommandTestCase):
         self.assertEqual(services.clear(self.channel, also_sent=True), 0)
         elsewhere.refresh_from_db()
         self.assertEqual(elsewhere.state, State.QUEUED)
-        first, second = Event.objects.order_by("pk")
+        lines = Event.objects.order_by("pk")
+        self.assertEqual(
+            [line.event_type for line in lines],
+            ["queue.cleared", "command.cancelled", "queue.cleared", "command.cancelled"],
+        )
+        first, second = lines[0], lines[2]
+        queued = Command.objects.filter(channel=self.channel).order_by("pk").first()
+        self.assertEqual(lines[1].metadata, {"request_type": queued.request_type, "command_uuid": queued.command_uuid})
         self.assertEqual((first.event_type, first.metadata), ("queue.cleared", {"count": 1, "why": ""}))
         self.assertEqual(second.metadata["why"], "it enrolls anew")

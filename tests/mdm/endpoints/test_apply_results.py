@@ -98,7 +98,8 @@ class ApplyResultsTest(ApplyTestCase):
         for size in (2, 30):
             for _ in range(size):
                 self.store("RestartDevice", {})
-            with self.assertNumQueries(6):  # claim, devices, log and update between the borders of a savepoint
+            # claim, devices, log, webhooks and update between the borders of a savepoint
+            with self.assertNumQueries(7):
                 self.assertEqual(apply_batch(), size)
 
 

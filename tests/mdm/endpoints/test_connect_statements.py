@@ -14,7 +14,8 @@ from django.utils import timezone
 from mdm.channels.models import Channel
 from mdm.commands.models import Command
 from mdm.commands.states import State
-from tests.factories import make_account, make_command
+from mdm.events.models import WebhookFormat
+from tests.factories import make_account, make_command, make_webhook
 from tests.mdm.endpoints.base import DeviceRequests
 
 WRITES = ("INSERT", "UPDATE", "DELETE")
@@ -129,6 +130,28 @@ class ConnectStatementsTest(DeviceRequests, TransactionTestCase):
         with self.cost() as cost:
             self.assertEqual(self.device.acknowledge(first)["CommandUUID"], second)
         self.assertEqual((cost.statements, cost.commits), (2, 1), cost.sql)
+
+    def test_a_webhook_of_the_account_that_is_told_other_things_costs_nothing(self) -> None:
+        make_webhook(self.account)
+        make_webhook(self.account, format=WebhookFormat.MICROMDM, is_enabled=False)
+        make_webhook(make_account(), format=WebhookFormat.MICROMDM)
+        with self.cost() as cost:
+            self.assertIsNone(self.device.idle())
+        self.assertEqual((cost.statements, cost.writes, cost.commits, len(cost.sql)), (1, 0, 0, 1), cost.sql)
+
+    def test_to_tell_of_the_message_takes_two_statements_more_and_no_further_commit(self) -> None:
+        first, second = self.commands(2)
+        self.device.idle()
+        for _ in range(2):
+            make_webhook(self.account, format=WebhookFormat.MICROMDM)
+        self.make_last_seen_old()
+        with patch("mdm.events.outbox.nudge_named"), self.cost() as cost:
+            self.assertEqual(self.device.acknowledge(first)["CommandUUID"], second)
+        self.assertEqual((cost.statements, cost.writes, cost.commits), (5, 3, 1), cost.sql)
+        self.assertNotIn("SAVEPOINT", " ".join(cost.sql))
+        with patch("mdm.events.outbox.nudge_named"), self.cost() as cost:
+            self.assertEqual(self.device.idle()["CommandUUID"], second)
+        self.assertEqual((cost.statements, cost.writes, cost.commits), (3, 1, 1), cost.sql)
 
     def test_a_secret_is_opened_without_another_statement(self) -> None:
         make_command(self.device.channel, "VerifyRecoveryLock", parameters={}, secrets={"/Password": "correct horse"})

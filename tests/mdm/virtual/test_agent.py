@@ -4,6 +4,7 @@ import httpx
 from django.test import Client, override_settings
 
 from devices.services.script_agent import PROFILE_IDENTIFIER, agent_profile
+from devices.services.script_orders import order_id
 from mdm.virtual import agent
 from mdm.virtual.answers_profiles import installed_row
 from mdm.virtual.device import VirtualDevice
@@ -17,9 +18,9 @@ from tests.factories import make_device, make_script, make_script_agent, make_sc
 def through_django(request: httpx.Request) -> httpx.Response:
     """As a server would: Django's client keeps the connection of the test."""
     answer = Client().generic(
-        request.method, request.url.path, request.content, request.headers["content-type"], headers=request.headers
+        request.method, str(request.url), request.content, request.headers["content-type"], headers=request.headers
     )
-    return httpx.Response(answer.status_code, content=answer.content)
+    return httpx.Response(answer.status_code, content=answer.content, headers=dict(answer.headers))
 
 
 @override_settings(BASE_URL="http://testserver")
@@ -43,7 +44,7 @@ class AgentTest(AccountTestCase):
         job = self.make_job()
         ran = agent.poll(self.device)
         run = job.runs.get()
-        self.assertEqual((ran.run, ran.script), (str(run.pk), job.content))
+        self.assertEqual((ran.run, ran.script), (order_id(run), job.content))
         self.assertEqual(
             (run.state, run.status_code, run.response), ("completed", "0", f"Hello from {self.device.serial}\n")
         )
@@ -75,7 +76,38 @@ class AgentTest(AccountTestCase):
 
     def test_nonsense_is_an_error(self):
         self.install_profile()
-        for content in (b"no json", b"[]", b'{"run": 1, "script": "x"}'):
+        for content in (b"no order", b"Pomona-Order: 2\nRun: 1\n\n", b"Pomona-Order: 1\n\n", b"\xff\n\n"):
             client = httpx.Client(transport=httpx.MockTransport(lambda _, c=content: httpx.Response(200, content=c)))
-            with self.assertRaises(DeviceError):
+            with self.assertRaisesMessage(DeviceError, "no order"):
                 agent.poll(self.device, client)
+
+    def changed(self, **change) -> httpx.Client:
+        """A line on which the answer to `next` becomes another one."""
+
+        def answer(request: httpx.Request) -> httpx.Response:
+            real = through_django(request)
+            given = {"content": real.content, "headers": dict(real.headers)} | change
+            return httpx.Response(200, **given) if request.url.path.endswith("/next") else real
+
+        return httpx.Client(transport=httpx.MockTransport(answer))
+
+    def test_an_order_that_the_server_did_not_sign_is_not_begun(self):
+        self.install_profile()
+        job = self.make_job()
+        for change in (
+            {"headers": {}},
+            {"headers": {"Pomona-Signature": "no base64"}},
+            {"headers": {"Pomona-Signature": "AAAA"}},
+            {"content": b"Pomona-Order: 1\nRun: 1-2\n\n#!/bin/sh\n"},
+        ):
+            with self.assertRaisesMessage(DeviceError, "sign"):
+                agent.poll(self.device, self.changed(**change))
+        self.assertEqual(job.runs.get().claim, "")
+
+    def test_the_order_of_another_mac_is_not_begun(self):
+        self.install_profile()
+        self.device.state.payloads(agent.DOMAIN)[0]["Device"] = "another"
+        job = self.make_job()
+        with self.assertRaisesMessage(DeviceError, "another Mac"):
+            agent.poll(self.device)
+        self.assertEqual(job.runs.get().claim, "")
