@@ -5,14 +5,15 @@ from typing import Any
 from django import forms
 from django.contrib import admin
 from django.db.models import F, Q, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.utils import timezone
 from unfold.decorators import display
 
 from devices.models import DeviceGroup
 from devices.services.groups import default_group
-from enrollment.models import Enrollment
+from enrollment.admin.invitations import InvitationForm, invitations_of, mark_of
+from enrollment.models import Enrollment, InvitationState
 from enrollment.services.errors import EnrollmentError
 from enrollment.services.invitations import send_invitation
 from enrollment.services.links import link_for_group, revoke, why_closed
@@ -90,10 +91,6 @@ class GroupLinkForm(PageForm):
         return until
 
 
-class InvitationForm(PageForm):
-    contact = forms.EmailField(label="E-mail address")
-
-
 @admin.register(Enrollment)
 class EnrollmentAdmin(ReadOnlyAdmin):
     list_title = "Enrollments"
@@ -108,6 +105,8 @@ class EnrollmentAdmin(ReadOnlyAdmin):
     pages = (
         Page("<int:pk>/revoke/", "revoke", Action.MANAGE_DEVICES),
         Page("<int:pk>/invite/", "invite", Action.MANAGE_DEVICES, post_only=True),
+        Page("<int:pk>/invitations/<int:number>/again/", "invite_again", Action.MANAGE_DEVICES, post_only=True),
+        Page("<int:pk>/invitations/state/", "invitations_state", Action.VIEW),
     )
     empty_state = EmptyState(
         "No enrollment link yet",
@@ -193,20 +192,35 @@ class EnrollmentAdmin(ReadOnlyAdmin):
     def invite(self, request: HttpRequest, enrollment: Enrollment) -> HttpResponse:
         form = InvitationForm(request.POST, account=request.get_account())
         if form.is_valid():
-            contact = form.cleaned_data["contact"]
             try:
-                send_invitation(enrollment, contact, actor_of(request))
+                invitation = send_invitation(enrollment, form.cleaned_data["contact"], actor_of(request))
             except EnrollmentError as error:
                 form.add_error("contact", str(error))
             else:
-                return self.done(request, f"An invitation goes to {contact}.", self.url("change", enrollment.pk))
+                words = f"An invitation goes to {invitation.contact}."
+                return self.done(request, words, self.url("change", enrollment.pk))
         return self._detail(request, enrollment, form, status=422)
+
+    def invite_again(self, request: HttpRequest, enrollment: Enrollment, number: int) -> HttpResponse:
+        """To the same address or number, as a new invitation; the old one stays in the list."""
+        former = enrollment.invitations.get(pk=number)
+        back = self.url("change", enrollment.pk)
+        try:
+            invitation = send_invitation(enrollment, former.contact, actor_of(request))
+        except EnrollmentError as error:
+            return self.refused(request, str(error), back)
+        return self.done(request, f"An invitation goes to {invitation.contact} again.", back)
+
+    def invitations_state(self, request: HttpRequest, enrollment: Enrollment) -> HttpResponse:
+        """Asked by the page while invitations wait."""
+        return JsonResponse({"mark": mark_of(invitations_of(enrollment))})
 
     def _detail(
         self, request: HttpRequest, enrollment: Enrollment, form: InvitationForm | None = None, status: int = 200
     ) -> HttpResponse:
         may_hand_out = self.may(request, Action.MANAGE_DEVICES)
         is_open = not why_closed(enrollment)
+        invitations = invitations_of(enrollment)
         return self.page(
             request,
             "admin/enrollment/enrollment.html",
@@ -217,5 +231,8 @@ class EnrollmentAdmin(ReadOnlyAdmin):
             is_open=is_open,
             shows_link=is_open and may_hand_out,
             invitation_form=form or InvitationForm(account=request.get_account()),
+            invitations=invitations,
+            is_sending=any(one.state == InvitationState.WAITING for one in invitations),
+            mark=mark_of(invitations),
             identities=enrollment.identities.select_related("device").order_by("-id")[:50],
         )

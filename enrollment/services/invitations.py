@@ -1,41 +1,93 @@
-"""Inviting somebody to enroll a device."""
+"""Inviting somebody to enroll a device: the order is a row, `invitation_sending.py` carries it out."""
 
-import re
 from dataclasses import asdict
+from datetime import timedelta
 from functools import partial
 
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
+from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
 
 from devices.services.devices import update_device
-from enrollment.models import Enrollment
-from enrollment.services.errors import EnrollmentError
+from enrollment.models import Enrollment, Invitation, InvitationKind
+from enrollment.services.contacts import read_contact
+from enrollment.services.errors import EnrollmentError, TooManyInvitations
 from enrollment.services.links import why_closed
-from enrollment.tasks import send_invitation as send_invitation_task
+from enrollment.services.sms_gateway import BadGatewaySettings, gateway
 from mdm.accounts.actors import Actor
+from mdm.accounts.models import Account
+from mdm.common.nudge import nudge_named
+from mdm.common.words import count_of, duration
 
-MAX_CONTACT_LENGTH = 254
-_PHONE = re.compile(r"^[+(]?[\d\s()./-]{5,}$")
+TASK = "enrollment.tasks.send_invitations"
+WINDOW = timedelta(hours=1)
+CLOSED_WORDS = {"revoked": "was revoked", "spent": "is spent (its device has used it)", "expired": "has expired"}
 
 
-def send_invitation(enrollment: Enrollment, contact: str, actor: Actor) -> None:
-    """E-mail the enrollment link to contact; a worker sends it after the commit.
+def send_invitation(enrollment: Enrollment, contact: str, actor: Actor) -> Invitation:
+    """Order the enrollment link to be sent to an e-mail address or phone number; a worker does it after the commit.
 
-    Raises EnrollmentError for a phone number (there is no SMS provider), a bad address or a closed link.
+    Raises EnrollmentError for what is neither, a phone number without a gateway, or a closed link; TooManyInvitations.
     """
-    contact = contact.strip()
-    if _PHONE.match(contact):
-        raise EnrollmentError("Invitations are sent by e-mail only: give an e-mail address, not a phone number.")
-    try:
-        validate_email(contact)
-    except ValidationError as error:
-        raise EnrollmentError("This is not a valid e-mail address.") from error
-    if len(contact) > MAX_CONTACT_LENGTH:
-        raise EnrollmentError("This e-mail address is too long.")
+    if len(contact) > 1000:
+        raise EnrollmentError("This is neither an e-mail address nor a phone number.")
+    found = read_contact(contact)
+    if found.kind == InvitationKind.SMS:
+        _check_gateway()
     reason = why_closed(enrollment)
     if reason:
-        raise EnrollmentError(f"This enrollment link is {reason} and cannot be used for an invitation.")
-    if enrollment.device is not None and not enrollment.device.email:
-        update_device(enrollment.device, email=contact, actor=actor)
-    transaction.on_commit(partial(send_invitation_task.delay, enrollment.pk, contact, asdict(actor)))
+        raise EnrollmentError(f"This enrollment link {CLOSED_WORDS[reason]}. Nobody can be invited with it.")
+    with transaction.atomic():
+        _check_rate(enrollment.account_id)
+        invitation = Invitation.objects.create(
+            account_id=enrollment.account_id,
+            enrollment=enrollment,
+            kind=found.kind,
+            contact=found.value,
+            actor=asdict(actor),
+        )
+        transaction.on_commit(partial(nudge_named, TASK))
+    device = enrollment.device
+    # By itself: others lock devices before the account's row.
+    if found.kind == InvitationKind.EMAIL and device is not None and not device.email:
+        update_device(device, email=found.value, actor=actor)
+    return invitation
+
+
+def sends_texts() -> bool:
+    """Whether phone numbers can be invited."""
+    try:
+        return gateway() is not None
+    except BadGatewaySettings:
+        return False
+
+
+def _check_gateway() -> None:
+    try:
+        found = gateway()
+    except BadGatewaySettings as error:
+        raise EnrollmentError(
+            f"Text messages are not set up rightly on this server ({error}): give an e-mail address."
+        ) from error
+    if found is None:
+        raise EnrollmentError(
+            "Text messages are not set up on this server: give an e-mail address, not a phone number."
+        )
+
+
+def _check_rate(account_id: int) -> None:
+    """Under the account's lock, so that many at once do not all count the same rows."""
+    most = settings.INVITATIONS_PER_HOUR
+    if not most:
+        return
+    Account.objects.select_for_update(no_key=True).get(pk=account_id)
+    since = timezone.now() - WINDOW
+    recent = Invitation.objects.filter(account_id=account_id, created_at__gt=since).order_by("-created_at")
+    last = recent.values_list("created_at", flat=True)[most - 1 : most].first()
+    if last is not None:
+        wait = max(last - since, timedelta(seconds=1))
+        raise TooManyInvitations(
+            f"This account may send {count_of(most, 'invitation')} in an hour, and has. The next one can be sent in "
+            f"{duration(wait)}.",
+            wait.total_seconds(),
+        )

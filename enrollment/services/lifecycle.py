@@ -4,6 +4,7 @@ Who may enroll is decided in `admission.py`; how a device leaves stands in `leav
 Source: Apple, "Authenticate", "Token Update".
 """
 
+from collections.abc import Callable
 from functools import partial
 
 from django.db import IntegrityError, transaction
@@ -33,26 +34,34 @@ from mdm.protocol.ids import ChannelKey
 RELEASER = "enrollment.tasks.release_waiting_devices"
 
 
-def authenticated(caller: Caller, message: Authenticate, *, ip: str | None = None) -> Channel:
+Tell = Callable[[Channel], None]
+
+
+def _nobody(channel: Channel) -> None:
+    """Nobody is to be told of the message."""
+
+
+def authenticated(caller: Caller, message: Authenticate, *, ip: str | None = None, tell: Tell = _nobody) -> Channel:
     """The device begins to enroll: claim its invitation, find or make its row, bind its certificate, empty its queue.
 
     Nothing of it counts as enrolled before the TokenUpdate that follows. A known device keeps its row and history.
+    tell: called in the same transaction.
     Raises Refused; then nothing is changed but the log.
     """
     try:
         try:
             with transaction.atomic():
-                return _authenticated(caller, message, ip)
+                return _authenticated(caller, message, ip, tell)
         except IntegrityError:
             # The device asked twice at once, and the other request made its row meanwhile: now it is a known one.
             with transaction.atomic():
-                return _authenticated(caller, message, ip)
+                return _authenticated(caller, message, ip, tell)
     except Refused as refusal:
         _log_refused(caller.account_id, message.key, refusal, serial_number=message.serial_number)
         raise
 
 
-def _authenticated(caller: Caller, message: Authenticate, ip: str | None) -> Channel:
+def _authenticated(caller: Caller, message: Authenticate, ip: str | None, tell: Tell) -> Channel:
     account = caller.identity.account if caller.identity else Account.objects.get(pk=caller.account_id)
     device = admit(account, caller, message, find_device(account.pk, message))
     check_licences(account, device)
@@ -74,6 +83,7 @@ def _authenticated(caller: Caller, message: Authenticate, ip: str | None) -> Cha
     if found or not is_new:
         _leave_behind(device, channel, found, same_key)
     _begin(channel, device, caller, message, ip)
+    tell(channel)
     return channel
 
 
@@ -118,14 +128,16 @@ def _log_refused(account_id: int, key: ChannelKey, refusal: Refused, **facts: st
     )
 
 
-def token_updated(channel: Channel, message: TokenUpdate, *, ip: str | None = None) -> None:
+def token_updated(channel: Channel, message: TokenUpdate, *, ip: str | None = None, tell: Tell = _nobody) -> None:
     """Keep the push token; the first one after Authenticate completes the enrollment, later ones only rotate it.
 
+    tell: called in the same transaction.
     Raises Refused if others took the last licence since Authenticate; then nothing is changed but the log.
     """
     try:
         with transaction.atomic():
             _token_updated(channel, message, ip)
+            tell(channel)
     except Refused as refusal:
         _log_refused(channel.account_id, message.key, refusal)
         raise

@@ -1,23 +1,23 @@
 from datetime import timedelta
-from smtplib import SMTPServerDisconnected
-from unittest import mock
 
-from celery.exceptions import Retry
 from django.core import mail
 from django.test import override_settings
 from django.utils import timezone
 
 from devices.services.variables import variables_of
-from enrollment import tasks
-from enrollment.services.errors import EnrollmentError
-from enrollment.services.invitations import send_invitation
+from enrollment.models import Invitation, InvitationKind, InvitationState
+from enrollment.services.errors import EnrollmentError, TooManyInvitations
+from enrollment.services.invitations import send_invitation, sends_texts
 from enrollment.services.links import revoke
 from mdm.accounts.actors import SYSTEM, Actor, Source
-from mdm.events.models import Event, Level
 from tests.base import AccountTestCase
-from tests.factories import make_device, make_enrollment
+from tests.factories import make_device, make_enrollment, make_invitation
 
 API = Actor(Source.API, "Munki")
+GATEWAY = {
+    "SMS_URL": "https://sms.example.com/messages",
+    "SMS_FIELDS": '{"to": "{to}", "text": "{text}"}',
+}
 
 
 class SendInvitationTest(AccountTestCase):
@@ -37,87 +37,97 @@ class SendInvitationTest(AccountTestCase):
         self.assertEqual(self.device.email, "anna@example.com")
         self.assertEqual(variables_of(self.device)["email"], "anna@example.com")
 
-    def test_it_mails_the_link_and_logs_it(self):
-        self.invite(" anna@example.com ")
-        message = mail.outbox[0]
-        self.assertEqual(message.to, ["anna@example.com"])
-        self.assertEqual(message.subject, "Set up your device for Acme")
-        for text in (self.enrollment.url, "Anna's iPhone", "one device only", self.owner.email):
-            self.assertIn(text, message.body)
-        event = Event.objects.get(event_type="enrollment.invitation_sent")
-        self.assertEqual((event.device, event.actor_label, event.source), (self.device, "Munki", "api"))
-        self.assertEqual(event.metadata["contact"], "anna@example.com")
+    @override_settings(**GATEWAY)
+    def test_a_phone_number_is_no_address_of_the_device(self) -> None:
+        send_invitation(self.enrollment, "+1 415 555 0123", API)
+        self.device.refresh_from_db()
+        self.assertEqual(self.device.email, "")
 
-    def test_a_group_invitation_says_until_when_it_is_valid(self):
-        self.enrollment = make_enrollment(self.account, expires_at=timezone.now() + timedelta(days=3))
-        self.invite()
-        self.assertIn("valid until", mail.outbox[0].body)
-        self.assertIn("iPhone, iPad or Mac", mail.outbox[0].body)
-
-    def test_names_are_not_escaped_as_in_a_web_page(self):
-        self.account.name = "Müller & Söhne\nBcc: x@example.com"
-        self.account.save()
-        self.enrollment.refresh_from_db()
-        self.invite()
-        self.assertEqual(mail.outbox[0].subject, "Set up your device for Müller & Söhne Bcc: x@example.com")
-        self.assertEqual(mail.outbox[0].recipients(), ["anna@example.com"])
-
-    def test_a_phone_number_is_refused_with_the_reason(self):
-        for number in ("+49 170 1234567", "(555) 123-4567", "5551234567"):
-            with self.assertRaisesMessage(EnrollmentError, "e-mail only"):
-                self.invite(number)
+    def test_the_order_is_a_row_and_nothing_is_sent_before_the_commit(self) -> None:
+        invitation = send_invitation(self.enrollment, " anna@example.com ", API)
         self.assertEqual(mail.outbox, [])
+        invitation.refresh_from_db()
+        self.assertEqual(
+            (invitation.account, invitation.kind, invitation.contact, invitation.state, invitation.attempts),
+            (self.account, InvitationKind.EMAIL, "anna@example.com", InvitationState.WAITING, 0),
+        )
+        self.assertLessEqual(invitation.due_at, timezone.now())
+        self.assertEqual(invitation.actor["label"], "Munki")
 
-    def test_what_is_no_address_is_refused(self):
-        for contact in ("", "anna", "anna@", "a@example.com, b@example.com", "a@example.com\nBcc: b@example.com"):
+    def test_the_worker_sends_it_after_the_commit(self) -> None:
+        self.invite()
+        self.assertEqual(mail.outbox[0].to, ["anna@example.com"])
+        self.assertEqual(Invitation.objects.get().state, InvitationState.SENT)
+
+    @override_settings(**GATEWAY)
+    def test_a_number_is_stored_in_its_international_form(self) -> None:
+        invitation = send_invitation(self.enrollment, "0049 (0)170 / 12345-67", API)
+        self.assertEqual((invitation.kind, invitation.contact), (InvitationKind.SMS, "+491701234567"))
+
+    def test_without_a_gateway_a_number_is_refused_with_the_reason(self) -> None:
+        self.assertFalse(sends_texts())
+        with self.assertRaisesMessage(EnrollmentError, "Text messages are not set up on this server"):
+            self.invite("+49 170 1234567")
+        self.assertFalse(Invitation.objects.exists())
+
+    @override_settings(**GATEWAY | {"SMS_FIELDS": '{"to": "{to}"}'})
+    def test_with_half_a_gateway_too(self) -> None:
+        self.assertFalse(sends_texts())
+        with self.assertRaisesMessage(EnrollmentError, "not set up rightly on this server (SMS_FIELDS needs"):
+            self.invite("+49 170 1234567")
+
+    def test_what_is_no_address_is_refused(self) -> None:
+        for contact in ("", "anna", "a@example.com, b@example.com", "a" * 5000, "a@example.com\nBcc: b@example.com"):
             with self.subTest(contact), self.assertRaises(EnrollmentError):
                 self.invite(contact)
+        self.assertFalse(Invitation.objects.exists())
 
-    def test_a_closed_link_is_not_mailed(self):
+    def test_nobody_is_invited_with_a_closed_link(self) -> None:
+        for fields, word in (
+            ({"revoked_at": timezone.now()}, "was revoked"),
+            ({"expires_at": timezone.now() - timedelta(days=1)}, "has expired"),
+        ):
+            enrollment = make_enrollment(self.account, **fields)
+            with self.assertRaisesMessage(EnrollmentError, word):
+                send_invitation(enrollment, "anna@example.com", API)
+        spent = make_enrollment(device=make_device(self.account), spent_at=timezone.now())
+        with self.assertRaisesMessage(EnrollmentError, "is spent"):
+            send_invitation(spent, "anna@example.com", API)
         revoke(self.enrollment, SYSTEM)
-        with self.assertRaisesMessage(EnrollmentError, "revoked"):
+        with self.assertRaisesMessage(EnrollmentError, "was revoked"):
             self.invite()
 
-    def test_a_link_closed_before_the_worker_came_is_not_mailed(self):
-        with self.captureOnCommitCallbacks() as callbacks:
-            send_invitation(self.enrollment, "anna@example.com", API)
-        revoke(self.enrollment, SYSTEM)
-        for callback in callbacks:
-            callback()
-        self.assertEqual(mail.outbox, [])
 
-    def test_nothing_is_sent_before_the_commit(self):
-        send_invitation(self.enrollment, "anna@example.com", API)
-        self.assertEqual(mail.outbox, [])
-
-    def test_a_deleted_enrollment_ends_the_task(self):
-        actor = {"source": "api", "label": "Munki", "user_id": None, "api_key_id": None}
-        self.assertFalse(tasks.send_invitation(0, "anna@example.com", actor))
-
-
-@override_settings(CELERY_TASK_EAGER_PROPAGATES=False)
-class MailServerTroubleTest(AccountTestCase):
+@override_settings(INVITATIONS_PER_HOUR=3)
+class RateTest(AccountTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.enrollment = make_enrollment(self.account)
-        self.actor = {"source": "api", "label": "Munki", "user_id": None, "api_key_id": None}
 
-    def run_task(self, retries: int) -> bool:
-        tasks.send_invitation.push_request(retries=retries, called_directly=False, is_eager=False)
-        broken = mock.patch("django.core.mail.EmailMessage.send", side_effect=SMTPServerDisconnected("gone"))
-        try:
-            with broken, mock.patch.object(tasks.send_invitation, "retry", side_effect=Retry()):
-                return tasks.send_invitation.run(self.enrollment.pk, "anna@example.com", self.actor)
-        finally:
-            tasks.send_invitation.pop_request()
+    def test_an_account_may_send_so_many_in_an_hour_and_is_told_when_it_may_again(self) -> None:
+        for minutes in (50, 30, 10):
+            make_invitation(self.enrollment, created_at=timezone.now() - timedelta(minutes=minutes))
+        with self.assertRaises(TooManyInvitations) as caught:
+            send_invitation(self.enrollment, "anna@example.com", API)
+        self.assertAlmostEqual(caught.exception.wait, 600, delta=30)
+        self.assertIn("3 invitations in an hour", str(caught.exception))
+        self.assertEqual(Invitation.objects.count(), 3)
 
-    def test_the_mail_server_is_asked_again(self):
-        with self.assertRaises(Retry):
-            self.run_task(retries=0)
-        self.assertFalse(Event.objects.exists())
+    def test_those_of_an_hour_ago_and_of_other_accounts_do_not_count(self) -> None:
+        for _ in range(3):
+            make_invitation(self.enrollment, created_at=timezone.now() - timedelta(minutes=61))
+            make_invitation(make_enrollment(self.other_account))
+        send_invitation(self.enrollment, "anna@example.com", API)
+        self.assertEqual(Invitation.objects.for_account(self.account).count(), 4)
 
-    def test_in_the_end_the_operator_reads_why_it_failed(self):
-        self.assertFalse(self.run_task(retries=tasks.MAIL_RETRIES))
-        event = Event.objects.get(event_type="enrollment.invitation_failed")
-        self.assertEqual(event.level, Level.ERROR)
-        self.assertIn("gone", event.metadata["error"])
+    def test_failed_ones_count_as_well(self) -> None:
+        for _ in range(3):
+            make_invitation(self.enrollment, state=InvitationState.FAILED)
+        with self.assertRaises(TooManyInvitations):
+            send_invitation(self.enrollment, "anna@example.com", API)
+
+    @override_settings(INVITATIONS_PER_HOUR=0)
+    def test_zero_is_no_limit(self) -> None:
+        for _ in range(5):
+            send_invitation(self.enrollment, "anna@example.com", API)
+        self.assertEqual(Invitation.objects.count(), 5)

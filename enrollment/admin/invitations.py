@@ -1,0 +1,47 @@
+"""Inviting people from the page of an enrollment link, and what became of it."""
+
+import hashlib
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+from enrollment.models import Enrollment, Invitation
+from enrollment.services.contacts import EXAMPLE
+from enrollment.services.invitations import sends_texts
+from mdm.accounts.admin_forms import PageForm
+from mdm.common.words import duration
+
+SHOWN = 50
+
+
+class InvitationForm(PageForm):
+    """One field; the service tells an address from a number, and says what is wrong with either."""
+
+    contact = forms.CharField(max_length=254, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        field = self.fields["contact"]
+        if sends_texts():
+            field.label, field.help_text = "E-mail address or phone number", f"A number as {EXAMPLE}"
+        else:
+            field.label = "E-mail address"
+            field.widget.input_type = "email"
+
+
+def invitations_of(enrollment: Enrollment) -> list[Invitation]:
+    """The newest first; next_in says in words when one that waits is tried again."""
+    found = list(enrollment.invitations.order_by("-pk")[:SHOWN])
+    now = timezone.now()
+    for one in found:
+        one.next_in = duration(max(one.due_at - now, timedelta())) if one.due_at else ""
+    return found
+
+
+def mark_of(invitations: Iterable[Invitation]) -> str:
+    """Another one when there is something new to see."""
+    seen = ",".join(f"{one.pk} {one.state} {one.attempts} {one.error}" for one in invitations)
+    return hashlib.sha256(seen.encode()).hexdigest()[:16]
