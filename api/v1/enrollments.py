@@ -8,12 +8,14 @@ from rest_framework import serializers
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from api.errors import TooManyRequests
 from api.schema import LIST_PARAMETERS, Resource, describe, reference
 from api.v1.base import ResourceView, link, resource
 from api.v1.fields import row_id
 from api.views import empty
 from devices.models import DeviceGroup
 from enrollment.models import Enrollment
+from enrollment.services.errors import TooManyInvitations
 from enrollment.services.invitations import send_invitation
 from enrollment.services.links import link_for_group, revoke
 
@@ -35,7 +37,9 @@ class NewEnrollment(serializers.Serializer):
 
 
 class Invitation(serializers.Serializer):
-    contact = serializers.CharField(max_length=254, help_text="An e-mail address; text messages are not sent.")
+    contact = serializers.CharField(
+        max_length=254, help_text="An e-mail address, or a phone number with its country code: +14155550123."
+    )
 
 
 def encode_enrollment(enrollment: Enrollment) -> dict[str, Any]:
@@ -84,8 +88,11 @@ class EnrollmentsView(ResourceView):
         revoke(self.find(self.enrollments(), pk), request.actor)
         return empty(204)
 
-    @describe("enrollments_invite", "Send the link to an e-mail address", takes=Invitation)
+    @describe("enrollments_invite", "Send the link to an e-mail address or a phone number", takes=Invitation)
     def invite(self, request: Request, pk: int) -> HttpResponse:
         enrollment = self.find(self.enrollments().select_related("device"), pk)
-        send_invitation(enrollment, self.read(Invitation)["contact"], request.actor)
+        try:
+            send_invitation(enrollment, self.read(Invitation)["contact"], request.actor)
+        except TooManyInvitations as error:
+            raise TooManyRequests(error.wait, str(error)) from error
         return empty(200)

@@ -17,9 +17,11 @@ from api.v1.base import ResourceView, resource
 from api.v1.custom_attributes import find_attribute
 from api.v1.fields import Ids, row_id
 from api.views import empty
-from devices.models import AssignmentGroup, Device, DeviceGroup, RunState, Script, ScriptJob
+from devices.models import AssignmentGroup, Device, DeviceGroup, RunAs, RunState, Script, ScriptJob
 from devices.services.script_jobs import (
     MAX_REGEX_LENGTH,
+    MAX_TIMEOUT_SECONDS,
+    TIMEOUT_SECONDS,
     JobStatus,
     RunFacts,
     cancel_job,
@@ -46,6 +48,8 @@ _ATTRIBUTES = {
     "variable_support": serializers.BooleanField(),
     "custom_attribute": serializers.CharField(allow_null=True, help_text="The name of the one that gets the output."),
     "custom_attribute_regex": serializers.CharField(allow_null=True),
+    "timeout_seconds": serializers.IntegerField(help_text="The Mac ends the script after so long."),
+    "run_as": serializers.ChoiceField(choices=RunAs.values),
     "status": serializers.ChoiceField(choices=list(JobStatus)),
     "pending_count": serializers.IntegerField(),
     "success_count": serializers.IntegerField(),
@@ -90,6 +94,19 @@ class NewJob(serializers.Serializer):
         trim_whitespace=False,
         max_length=MAX_REGEX_LENGTH,
         help_text="What it matches is taken out of the output first, for example \\n.",
+    )
+    timeout_seconds = serializers.IntegerField(
+        required=False,
+        default=TIMEOUT_SECONDS,
+        min_value=1,
+        max_value=MAX_TIMEOUT_SECONDS,
+        help_text="The Mac ends the script after so long.",
+    )
+    run_as = serializers.ChoiceField(
+        required=False,
+        default=RunAs.ROOT.value,
+        choices=RunAs.values,
+        help_text="console_user: whoever is signed in at the screen.",
     )
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
@@ -137,6 +154,8 @@ class ScriptJobsView(ResourceView):
             name=given["name"],
             custom_attribute=find_attribute(self, attribute) if attribute else None,
             custom_attribute_regex=given["custom_attribute_regex"],
+            timeout_seconds=given["timeout_seconds"],
+            run_as=given["run_as"],
             actor=request.actor,
         )
         return self._answer(job, status=201)
@@ -176,6 +195,8 @@ def encode_job(job: ScriptJob, runs: Sequence[RunFacts]) -> dict[str, Any]:
         "variable_support": job.variable_support,
         "custom_attribute": attribute.name if attribute else None,
         "custom_attribute_regex": job.custom_attribute_regex or None,
+        "timeout_seconds": job.timeout_seconds,
+        "run_as": job.run_as,
         "status": status_of(job, states).value,
         "pending_count": states[RunState.PENDING] + states[RunState.SENT],
         "success_count": states[RunState.COMPLETED],

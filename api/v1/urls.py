@@ -28,7 +28,7 @@ from api.v1.devices import DevicesView
 from api.v1.enrollments import EnrollmentsView
 from api.v1.installed_apps import DeviceAppsView, InstalledAppsView
 from api.v1.licences import AppLicencesView
-from api.v1.logs import LogsView
+from api.v1.logs import LogExportView, LogsView
 from api.v1.lost_mode import LostModeView
 from api.v1.managed_app_configs import ManagedAppConfigsView
 from api.v1.operations import OperationsView
@@ -38,6 +38,7 @@ from api.v1.push_certificate import PushCertificateView, PushRequestView
 from api.v1.script_jobs import ScriptJobsView
 from api.v1.scripts import ScriptsView
 from api.v1.totals import AppGroupTotalsView, AppTotalsView, AssignmentGroupTotalsView
+from api.v1.webhook_deliveries import WebhookDeliveriesView
 from api.v1.webhooks import WebhooksView
 from api.views import AnyType
 
@@ -188,7 +189,15 @@ urlpatterns = [
     endpoint("enrollments/<id:pk>/invitations", EnrollmentsView.as_view({"post": "invite"})),
     endpoint("webhooks", WebhooksView.as_view(COLLECTION)),
     endpoint("webhooks/<id:pk>", WebhooksView.as_view(MEMBER)),
-    endpoint("webhooks/<id:pk>/test", WebhooksView.as_view({"post": "test"})),
+    *(
+        endpoint(f"webhooks/<id:pk>/{name}", WebhooksView.as_view({"post": name}))
+        for name in ("test", "resume", "rotate_secret", "redeliver")
+    ),
+    endpoint("webhooks/<id:pk>/deliveries", WebhookDeliveriesView.as_view({"get": "list"})),
+    endpoint("webhooks/<id:pk>/deliveries/<id:delivery_id>", WebhookDeliveriesView.as_view({"get": "retrieve"})),
+    endpoint(
+        "webhooks/<id:pk>/deliveries/<id:delivery_id>/redeliver", WebhookDeliveriesView.as_view({"post": "redeliver"})
+    ),
     endpoint("dep_servers", DepServersView.as_view({"get": "list"})),
     endpoint("dep_servers/<id:pk>", DepServersView.as_view({"get": "retrieve"})),
     endpoint("dep_servers/<id:pk>/sync", DepServersView.as_view({"post": "sync"})),
@@ -201,6 +210,7 @@ urlpatterns = [
     endpoint("push_certificate", PushCertificateView.as_view({"get": "show", "put": "update"})),
     endpoint("push_certificate/scsr", PushRequestView.as_view({"get": "show"})),
     endpoint("logs", LogsView.as_view({"get": "list"})),
+    endpoint("logs/export", LogExportView.as_view({"get": "show"})),
     endpoint("logs/<str:log_id>", LogsView.as_view({"get": "retrieve"})),
     endpoint("scripts", ScriptsView.as_view(COLLECTION)),
     endpoint("scripts/<id:pk>", ScriptsView.as_view(MEMBER)),

@@ -14,6 +14,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import transaction
 from django.test import override_settings
 from django.urls import resolve
+from django.utils import timezone
 
 from devices.models import ItemState, OperationState
 from mdm.common import certs
@@ -27,6 +28,7 @@ from tests.factories import (
     make_assignment_group,
     make_attribute,
     make_command,
+    make_delivery,
     make_dep_server,
     make_device,
     make_device_user,
@@ -87,6 +89,7 @@ PLACEHOLDERS = {
     "config_id": "managed_config",
     "device_id": "phone",
     "device_group_id": "device_group",
+    "delivery_id": "delivery",
     "profile_id": "profile",
     "user_id": "device_user",
 }
@@ -250,6 +253,10 @@ WRITES: dict[str, Write] = {
     "PATCH /api/v1/webhooks/{pk}": Write("webhook.updated", {"name": "Renamed"}),
     "DELETE /api/v1/webhooks/{pk}": Write("webhook.removed"),
     "POST /api/v1/webhooks/{pk}/test": Write("test_event"),
+    "POST /api/v1/webhooks/{pk}/resume": Write("webhook.resumed", at={"pk": "paused_webhook"}),
+    "POST /api/v1/webhooks/{pk}/rotate_secret": Write("webhook.secret_rotated"),
+    "POST /api/v1/webhooks/{pk}/redeliver": Write("webhook.redelivered"),
+    "POST /api/v1/webhooks/{pk}/deliveries/{delivery_id}/redeliver": Write("webhook.redelivered"),
     # scripts
     "POST /api/v1/scripts": Write("script.created", {"name": "New", "content": "#!/bin/sh"}),
     "PATCH /api/v1/scripts/{pk}": Write("script.updated", {"name": "Renamed"}),
@@ -325,6 +332,8 @@ class ApiRowsTestCase(AccountTestCase):
         self.enrollment = make_enrollment(self.account)
         self.dep_server = make_dep_server(self.account)
         self.webhook = make_webhook(self.account)
+        self.delivery = make_delivery(self.webhook, state="failed", due_at=None, event=None)
+        self.paused_webhook = make_webhook(self.account, paused_at=timezone.now())
         self.script = make_script(self.account)
         self.script_job = make_script_job(script=self.script, devices=[self.mac])
         vendor = Path(self.enterContext(TemporaryDirectory()), "vendor.pem")

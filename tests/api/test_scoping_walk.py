@@ -24,6 +24,7 @@ from tests.factories import (
     make_assignment_group,
     make_attribute,
     make_command,
+    make_delivery,
     make_dep_device,
     make_dep_server,
     make_device,
@@ -81,6 +82,7 @@ class ScopingWalkTest(AccountTestCase):
         self.dep_device = make_dep_device(self.dep_server)
         self.attribute = make_attribute(self.account, default="ours")
         self.webhook = make_webhook(self.account)
+        self.delivery = make_delivery(self.webhook, state="failed", due_at=None)
         self.profile = make_profile(self.account)
         make_profile_assignment(self.profile, self.device)
         make_push_certificate(self.account, apple_id="ours@example.com")
@@ -96,6 +98,7 @@ class ScopingWalkTest(AccountTestCase):
         values["app_id"] = self.app.pk
         values["config_id"] = self.managed_config.pk
         values["user_id"] = self.device_user.pk
+        values["delivery_id"] = self.delivery.pk
         values["dep_device_id"] = self.dep_device.pk
         values["name"] = self.attribute.name
         if collection:
@@ -161,7 +164,7 @@ class ScopingWalkTest(AccountTestCase):
             if not route.names and name.startswith("get"):
                 # The push certificate and its request are one row, or none.
                 self.assertIn(response.status_code, (404, 422) if "push_certificate" in name else (200,), name)
-                text = response.content.decode()
+                text = response.getvalue().decode()
                 for ours in (
                     self.device.udid,
                     "ours@example.com",

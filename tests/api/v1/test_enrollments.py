@@ -1,10 +1,15 @@
+import time
+from datetime import timedelta
+
 from django.core import mail
+from django.test import override_settings
 from django.utils import timezone
 
-from enrollment.models import Enrollment
+from enrollment.models import Enrollment, Invitation
 from mdm.events.models import Event
 from tests.base import AccountTestCase
-from tests.factories import make_device, make_enrollment, make_group
+from tests.factories import make_device, make_enrollment, make_group, make_invitation
+from tests.fakes.sms_gateway import FakeSmsGateway
 
 URL = "/api/v1/enrollments"
 
@@ -121,12 +126,37 @@ class InvitationTest(AccountTestCase):
         event = Event.objects.get(event_type="enrollment.invitation_sent")
         self.assertEqual(event.api_key, self.api_key)
 
-    def test_phone_numbers_are_refused_in_plain_words(self):
-        for contact in ("+15035551234", "+49 170 1234567", "(503) 555-1234"):
-            response = self.api.post(self.url, {"contact": contact})
-            self.assertEqual(response.status_code, 422)
-            self.assertIn("not a phone number", response.json()["errors"][0]["title"])
+    def test_a_phone_number_gets_a_text_message(self):
+        with FakeSmsGateway() as gateway, override_settings(**gateway.json_settings()):
+            with self.captureOnCommitCallbacks(execute=True):
+                response = self.api.post(self.url, {"contact": "+49 (0)170 1234567"})
+            self.assertEqual((response.status_code, response.content), (200, b""))
+            self.assertEqual(gateway.texts[0].to, "+491701234567")
+            self.assertIn(self.enrollment.url, gateway.texts[0].text)
+            refused = self.api.post(self.url, {"contact": "(503) 555-1234"})
+        self.assertEqual(refused.status_code, 422)
+        self.assertIn("country code", refused.json()["errors"][0]["title"])
+        event = Event.objects.get(event_type="enrollment.invitation_sent")
+        self.assertEqual(
+            (event.api_key, event.metadata["kind"], event.metadata["contact"]), (self.api_key, "sms", "+491701234567")
+        )
+
+    def test_without_a_gateway_phone_numbers_are_refused_in_plain_words(self):
+        response = self.api.post(self.url, {"contact": "+15035551234"})
+        self.assertEqual(response.status_code, 422)
+        self.assertIn("give an e-mail address, not a phone number", response.json()["errors"][0]["title"])
         self.assertFalse(Event.objects.exists())
+
+    @override_settings(INVITATIONS_PER_HOUR=2)
+    def test_too_many_in_an_hour_are_told_when_to_come_again(self):
+        for minutes in (45, 5):
+            make_invitation(self.enrollment, created_at=timezone.now() - timedelta(minutes=minutes))
+        response = self.api.post(self.url, {"contact": "sara@example.com"})
+        self.assertEqual(response.status_code, 429)
+        self.assertIn("2 invitations in an hour", response.json()["errors"][0]["title"])
+        self.assertAlmostEqual(int(response["Retry-After"]), 900, delta=30)
+        self.assertAlmostEqual(int(response["X-RateLimit-Reset"]) - time.time(), 900, delta=30)
+        self.assertEqual(Invitation.objects.count(), 2)
 
     def test_a_contact_is_needed(self):
         for given in ({}, {"contact": ""}, {"contact": "nobody"}, {"contact": "a@example.com, b@example.com"}):

@@ -1,5 +1,7 @@
 from datetime import UTC, datetime
 
+from django.db import connection
+
 from mdm.accounts.actors import DEVICE, Actor, Source
 from mdm.events.models import Event
 from tests.base import AccountTestCase
@@ -117,5 +119,6 @@ class LogsTest(AccountTestCase):
         for _ in range(5):
             make_event(device=make_device(self.account), actor=actor)
         self.api.get(URL)
-        with self.assertNumQueries(2):
+        # On PostgreSQL it is asked for plans that fit the filters, and no longer.
+        with self.assertNumQueries(4 if connection.vendor == "postgresql" else 2):
             self.api.get(URL, {"limit": 100})

@@ -48,6 +48,8 @@ class RetrieveTest(ReadTestCase):
                 "variable_support": False,
                 "custom_attribute": None,
                 "custom_attribute_regex": None,
+                "timeout_seconds": 3600,
+                "run_as": "root",
                 "status": "pending",
                 "pending_count": 1,
                 "success_count": 0,

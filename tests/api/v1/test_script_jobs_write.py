@@ -2,6 +2,8 @@
 
 from unittest import mock
 
+from rest_framework.fields import empty
+
 from api.errors import MAX_TITLES
 from api.v1.script_jobs import MAX_DEVICES
 from devices.models import DeviceState, RunState, ScriptAgent, ScriptJob, ScriptRun
@@ -71,7 +73,8 @@ class CreateTest(JobsTestCase):
             with mock.patch("rest_framework.fields.IntegerField.run_validation") as looked_at:
                 looked_at.side_effect = lambda data: data
                 response = self.api.post(URL, json={"script_id": self.script.pk, "device_ids": ids})
-            self.assertEqual([str(call.args[0]) for call in looked_at.mock_calls], [str(self.script.pk)])
+            numbers = [call.args[0] for call in looked_at.mock_calls if call.args[0] is not empty]
+            self.assertEqual([str(one) for one in numbers], [str(self.script.pk)])
             self.refused(response, title)
 
     def test_of_many_wrong_ids_some_are_told(self):
@@ -166,6 +169,26 @@ class CreateTest(JobsTestCase):
         ):
             self.assertEqual(self.create(**parameters).status_code, 404, parameters)
         self.assertFalse(ScriptJob.objects.exists())
+
+    def test_how_long_it_may_take_and_who_runs_it(self):
+        self.assertEqual(self.create(device_ids=[self.mac.pk]).status_code, 201)
+        job = ScriptJob.objects.get()
+        self.assertEqual((job.timeout_seconds, job.run_as), (3600, "root"))
+        response = self.create(device_ids=[self.mac.pk], timeout_seconds=86_400, run_as="console_user")
+        self.assertEqual(response.status_code, 201, response.content)
+        attributes = response.json()["data"]["attributes"]
+        self.assertEqual((attributes["timeout_seconds"], attributes["run_as"]), (86_400, "console_user"))
+        job = ScriptJob.objects.latest("pk")
+        self.assertEqual((job.timeout_seconds, job.run_as), (86_400, "console_user"))
+
+    def test_what_is_no_time_and_nobody_is_refused(self):
+        for wrong, title in (
+            ({"timeout_seconds": 0}, "timeout_seconds: Ensure this value is greater than or equal to 1."),
+            ({"timeout_seconds": 86_401}, "timeout_seconds: Ensure this value is less than or equal to 86400."),
+            ({"timeout_seconds": "soon"}, "timeout_seconds: A valid integer is required."),
+            ({"run_as": "somebody"}, 'run_as: "somebody" is not a valid choice.'),
+        ):
+            self.refused(self.create(device_ids=[self.mac.pk], **wrong), title)
 
     def test_more_macs_take_no_more_statements(self):
         group = make_group(self.account)

@@ -1,5 +1,11 @@
+from datetime import timedelta
+from unittest.mock import patch
+
+from django.utils import timezone
+
+from api.times import iso
 from tests.base import AccountTestCase
-from tests.factories import make_webhook
+from tests.factories import make_delivery, make_webhook
 
 URL = "/api/v1/webhooks"
 EVERY_EVENT = [
@@ -33,8 +39,36 @@ class WebhooksReadTest(AccountTestCase):
                 "events": ["device.enrolled"],
                 "format": "native",
                 "enabled": True,
+                "state": "working",
+                "failing_since": None,
+                "paused_at": None,
+                "pending": 0,
             },
         )
+
+    def test_it_tells_how_it_stands(self):
+        began = timezone.now() - timedelta(hours=30)
+        for fields, state in (
+            ({"failing_since": began}, "failing"),
+            ({"failing_since": began, "failures": 3}, "resting"),
+            ({"failing_since": began, "paused_at": began + timedelta(days=1)}, "paused"),
+            ({"failing_since": began, "is_enabled": False}, "disabled"),
+        ):
+            webhook = make_webhook(self.account, **fields)
+            attributes = self.api.get(f"{URL}/{webhook.pk}").json()["data"]["attributes"]
+            self.assertEqual(attributes["state"], state)
+            self.assertEqual(attributes["failing_since"], iso(began))
+            self.assertEqual(attributes["paused_at"], iso(fields.get("paused_at")))
+
+    def test_what_waits_is_counted_up_to_a_number(self):
+        for state in ("pending", "pending", "pending", "delivered", "failed"):
+            make_delivery(self.webhook, state=state)
+        make_delivery(make_webhook(self.account))
+        with patch("mdm.events.webhook_standing.COUNTED_AT_MOST", 5):
+            self.assertEqual(self.api.get(f"{URL}/{self.webhook.pk}").json()["data"]["attributes"]["pending"], 3)
+        with patch("mdm.events.webhook_standing.COUNTED_AT_MOST", 1):
+            listed = self.api.get(URL).json()["data"]
+        self.assertEqual([row["attributes"]["pending"] for row in listed], [2, 1])
 
     def test_one_for_every_event_names_them(self):
         webhook = make_webhook(self.account)
@@ -56,7 +90,7 @@ class WebhooksReadTest(AccountTestCase):
         with self.assertNumQueries(2):
             self.api.get(URL)
         for _ in range(5):
-            make_webhook(self.account)
+            make_delivery(make_webhook(self.account))
         with self.assertNumQueries(2):
             self.assertEqual(len(self.api.get(URL).json()["data"]), 6)
 

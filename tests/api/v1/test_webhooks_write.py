@@ -1,6 +1,7 @@
 from unittest.mock import patch
 
 from django.test import override_settings
+from django.utils import timezone
 
 from mdm.events.models import Event, Webhook, WebhookDelivery
 from mdm.events.services import emit
@@ -102,9 +103,10 @@ class CreateTest(WebhookTestCase):
         self.refused("device.unenrolled", events="device.exploded")  # says which there are
 
     def test_formats(self):
-        self.refused("micromdm is not served yet", format="micromdm")
         self.refused("no format 'xml'", format="xml")
-        self.assertEqual(self.api.post(URL, json={"url": HOOK, "format": "native"}).status_code, 201)
+        for name in ("native", "micromdm"):
+            response = self.api.post(URL, json={"url": HOOK, "format": name})
+            self.assertEqual((response.status_code, response.json()["data"]["attributes"]["format"]), (201, name))
 
     def test_there_is_an_end_to_their_number(self):
         with patch("mdm.events.webhooks.MAX_WEBHOOKS", 2):
@@ -153,7 +155,7 @@ class UpdateTest(WebhookTestCase):
 
     def test_refusals_change_nothing(self):
         before = Webhook.objects.values().get()
-        for given in ({"url": "http://10.0.0.1/"}, {"events": "nothing"}, {"format": "micromdm"}, {"name": "x" * 201}):
+        for given in ({"url": "http://10.0.0.1/"}, {"events": "nothing"}, {"format": "xml"}, {"name": "x" * 201}):
             response = self.api.patch(self.url, {"name": "Teams", **given})
             self.assertEqual(response.status_code, 422, given)
         self.assertEqual(Webhook.objects.values().get(), before)
@@ -208,10 +210,111 @@ class TestEventTest(WebhookTestCase):
         Webhook.objects.update(is_enabled=False)
         response = self.api.post(self.url)
         self.assertEqual(
-            (response.status_code, self.title(response)), (422, "The webhook is disabled; enable it to test it.")
+            (response.status_code, self.title(response)), (422, "The webhook is disabled; enable it to send by it.")
         )
         self.assertFalse(WebhookDelivery.objects.exists() or Event.objects.exists())
 
     def test_a_stranger_tests_nothing(self):
         self.assertEqual(self.outsider_api.post(self.url).status_code, 404)
         self.assertFalse(WebhookDelivery.objects.exists())
+
+
+class ResumeTest(WebhookTestCase):
+    def setUp(self):
+        super().setUp()
+        now = timezone.now()
+        self.webhook = make_webhook(self.account, failing_since=now, paused_at=now, failures=9, rests_until=now)
+        self.url = f"{URL}/{self.webhook.pk}/resume"
+
+    def test_it_goes_on_as_if_it_had_never_failed(self):
+        with patch("mdm.events.webhooks.nudge_named") as nudge, self.captureOnCommitCallbacks(execute=True):
+            response = self.api.post(self.url)
+        self.assertEqual((response.status_code, response.content), (204, b""))
+        webhook = Webhook.objects.get()
+        self.assertEqual(
+            (webhook.paused_at, webhook.failing_since, webhook.rests_until, webhook.failures), (None, None, None, 0)
+        )
+        nudge.assert_called_once_with("mdm.events.tasks.deliver_webhooks")
+        self.event("webhook.resumed")
+
+    def test_enabling_it_once_more_does_the_same(self):
+        self.assertEqual(
+            self.api.patch(f"{URL}/{self.webhook.pk}", {"enabled": True}).json()["data"]["attributes"]["state"],
+            "working",
+        )
+
+    def test_a_disabled_one_stays_so(self):
+        Webhook.objects.update(is_enabled=False)
+        response = self.api.post(self.url)
+        self.assertEqual(response.status_code, 422)
+        self.assertIn("disabled", self.title(response))
+        self.assertIsNotNone(Webhook.objects.get().paused_at)
+
+    def test_a_stranger_and_a_read_only_key_change_nothing(self):
+        self.assertEqual(self.outsider_api.post(self.url).status_code, 404)
+        self.assertEqual(self.read_only_api.post(self.url).status_code, 403)
+        self.assertIsNotNone(Webhook.objects.get().paused_at)
+
+
+class RotateSecretTest(WebhookTestCase):
+    def test_the_new_secret_is_shown_once(self):
+        webhook = make_webhook(self.account)
+        response = self.api.post(f"{URL}/{webhook.pk}/rotate_secret")
+        self.assertEqual(response.status_code, 200)
+        secret = response.json()["data"]["attributes"]["secret"]
+        self.assertEqual(secret, Webhook.objects.get().secret)
+        self.assertNotEqual(secret, "s3cret")
+        self.assertNotIn(secret, self.api.get(f"{URL}/{webhook.pk}").content.decode())
+        self.assertNotIn(secret, str(self.event("webhook.secret_rotated").metadata))
+
+    def test_a_stranger_and_a_read_only_key_get_none(self):
+        webhook = make_webhook(self.account)
+        for client, status in ((self.outsider_api, 404), (self.read_only_api, 403)):
+            self.assertEqual(client.post(f"{URL}/{webhook.pk}/rotate_secret").status_code, status)
+        self.assertEqual(Webhook.objects.get().secret, "s3cret")
+
+
+class RedeliverTest(WebhookTestCase):
+    def setUp(self):
+        super().setUp()
+        self.webhook = make_webhook(self.account)
+        self.failed = [make_delivery(self.webhook, state="failed", due_at=None, error="500") for _ in range(2)]
+        self.delivered = make_delivery(self.webhook, state="delivered", due_at=None)
+        self.of_another = make_delivery(make_webhook(self.account), state="failed", due_at=None)
+        self.url = f"{URL}/{self.webhook.pk}"
+
+    def pending(self) -> list[WebhookDelivery]:
+        return list(WebhookDelivery.objects.filter(state="pending").order_by("pk"))
+
+    def test_one_message_goes_again_under_its_id(self):
+        before = self.delivered.message_id, self.delivered.body
+        response = self.api.post(f"{self.url}/deliveries/{self.delivered.pk}/redeliver")
+        self.assertEqual((response.status_code, response.content), (202, b""))
+        self.assertEqual(self.pending(), [self.delivered])
+        self.assertEqual((self.pending()[0].message_id, self.pending()[0].body), before)
+        self.assertLessEqual(self.pending()[0].due_at, timezone.now())
+        self.assertEqual(self.event("webhook.redelivered").metadata["count"], 1)
+
+    def test_all_that_failed_go_again(self):
+        response = self.api.post(f"{self.url}/redeliver")
+        self.assertEqual((response.status_code, response.content), (202, b""))
+        self.assertEqual(self.pending(), self.failed)
+        self.assertEqual(self.event("webhook.redelivered").metadata["count"], 2)
+
+    def test_nothing_is_sent_by_one_that_is_disabled_or_paused(self):
+        for fields, word in (({"is_enabled": False}, "disabled"), ({"paused_at": timezone.now()}, "paused")):
+            Webhook.objects.filter(pk=self.webhook.pk).update(**{"is_enabled": True, "paused_at": None} | fields)
+            for path in ("redeliver", f"deliveries/{self.failed[0].pk}/redeliver", "test"):
+                response = self.api.post(f"{self.url}/{path}")
+                self.assertEqual(response.status_code, 422)
+                self.assertIn(word, self.title(response))
+        self.assertEqual(self.pending(), [])
+
+    def test_a_message_of_another_webhook_is_not_there(self):
+        self.assertEqual(self.api.post(f"{self.url}/deliveries/{self.of_another.pk}/redeliver").status_code, 404)
+
+    def test_a_stranger_and_a_read_only_key_send_nothing(self):
+        for path in ("redeliver", f"deliveries/{self.failed[0].pk}/redeliver"):
+            self.assertEqual(self.outsider_api.post(f"{self.url}/{path}").status_code, 404)
+            self.assertEqual(self.read_only_api.post(f"{self.url}/{path}").status_code, 403)
+        self.assertEqual(self.pending(), [])
