@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 from apps_catalog.store_lookup import is_at_store
-from mdm.common.http import OutboundClient, OutboundError
+from mdm.common.addresses import OutboundError
+from mdm.common.http import OutboundClient
 
 TIMEOUT_SECONDS = 5.0
 MAX_BYTES = 1024 * 1024

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from apps_catalog.services import vpp_work
+from apps_catalog.services import compliance, vpp_work
 from apps_catalog.services.following import ask_about_installs, give_up_unseen
 from apps_catalog.services.forgetting import forget_deleted
 from apps_catalog.services.licence_tokens import warn_expiring
@@ -64,6 +64,12 @@ def manage_licences() -> int:
     if wait is not None and wait < LICENCES_SECONDS:
         nudge_later(manage_licences, max(wait, 1.0))
     return count
+
+
+@shared_task
+def report_compliance() -> int:
+    """Log how many devices have all that they should have, where that has changed. Running twice adds nothing."""
+    return compliance.report_changes()
 
 
 @shared_task

@@ -21,7 +21,10 @@ from mdm.channels.models import Channel, ChannelState
 from mdm.commands.models import Command
 from mdm.commands.states import WAITING, State
 from mdm.common.words import count_of
-from mdm.events.models import Event
+from mdm.events import forwarding
+from mdm.events.models import Event, Webhook
+from mdm.events.webhook_standing import Standing, title_of, troubled
+from mdm.events.webhook_standing import standing as webhook_standing
 from mdm.events.words import details, sentence
 from mdm.push.models import PushCertificate
 from mdm.push.vendor import vendor_of
@@ -50,6 +53,11 @@ DEP_ALERTS = {
     "terms": ("bad", "Apple's new terms are to be accepted"),
     "failing": ("warn", "A DEP server cannot be synced"),
     "expiring": ("warn", "A DEP server's token expires soon"),
+}
+WEBHOOK_ALERTS = {
+    Standing.PAUSED: ("bad", "A webhook is paused"),
+    Standing.RESTING: ("warn", "The receiver of a webhook cannot be reached"),
+    Standing.FAILING: ("warn", "The receiver of a webhook refuses messages"),
 }
 
 
@@ -95,6 +103,7 @@ def alerts(account: Account) -> list[Alert]:
         *_dead_tokens(account),
         *_dep_alerts(account),
         *_licence_alerts(account),
+        *_webhook_alerts(account),
         *_operations(account),
         *_installation_alerts(),
     ]
@@ -219,6 +228,17 @@ def _licence_alerts(account: Account) -> list[Alert]:
     return found
 
 
+def _webhook_alerts(account: Account) -> list[Alert]:
+    """Receivers that took nothing for so long that somebody should look at them."""
+    found = []
+    for webhook in troubled(Webhook.objects.for_account(account)):
+        state, text = webhook_standing(webhook)
+        url = reverse("admin:mdm_events_webhook_change", args=[webhook.pk])
+        tone, title = WEBHOOK_ALERTS[state]
+        found.append(Alert(tone, title, f"{title_of(webhook)}: {text}", url, "Show it"))
+    return found
+
+
 def _operations(account: Account) -> list[Alert]:
     """The newest changes that are on their way to many devices, or were held back on it."""
     under_way = (OperationState.RUNNING, OperationState.CANCELLED)
@@ -239,6 +259,14 @@ def _operation(operation: BulkOperation, progress: Progress) -> Alert:
 
 def _installation_alerts() -> list[Alert]:
     found = []
+    if why := forwarding.trouble():
+        found.append(
+            Alert(
+                "warn",
+                "The log is not forwarded",
+                f"{why} Nothing is lost: lines wait here and are sent as soon as they are taken. LOG_FORWARD_URL says where to.",
+            )
+        )
     if not settings.IS_HTTPS:
         found.append(
             Alert(

@@ -83,6 +83,8 @@ UNFOLD = {
                     _item("Assignment groups", "assignment_turned_in", "devices_assignmentgroup_changelist"),
                     _item("Apps", "apps", "apps_catalog_app_changelist"),
                     _item("Apps and Books", "shopping_bag", "apps_catalog_contenttoken_changelist"),
+                    _item("Scripts", "code", "devices_script_changelist"),
+                    _item("Script jobs", "play_circle", "devices_scriptjob_changelist"),
                     _item("Enrollments", "qr_code_2", "enrollment_enrollment_changelist"),
                 ],
             },
@@ -98,7 +100,9 @@ UNFOLD = {
                 "title": "Settings",
                 "items": [
                     _item("Push certificate", "notifications_active", "mdm_push_pushcertificate_changelist"),
+                    _item("Script agent", "smart_toy", "devices_installercertificate_changelist"),
                     _item("DEP servers", "cloud_sync", "enrollment_depserver_changelist"),
+                    _item("Webhooks", "webhook", "mdm_events_webhook_changelist"),
                     _item("API keys", "key", "mdm_accounts_apikey_changelist"),
                     _item("People", "group", "mdm_accounts_membership_changelist"),
                     _item("Identity certificates", "badge", "enrollment_identitycertificate_changelist"),

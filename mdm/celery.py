@@ -32,9 +32,16 @@ app.conf.beat_schedule = {
     "ask the App Store about apps": {"task": "apps_catalog.tasks.look_up_store_apps", "schedule": MINUTE},
     "follow installs of apps": {"task": "apps_catalog.tasks.follow_installs", "schedule": 2 * MINUTE},
     "give licences out and back": {"task": "apps_catalog.tasks.manage_licences", "schedule": MINUTE},
+    "count devices that have what they should have": {
+        "task": "apps_catalog.tasks.report_compliance",
+        "schedule": 60 * MINUTE,
+    },
     "watch content tokens": {"task": "apps_catalog.tasks.watch_content_tokens", "schedule": 12 * 60 * MINUTE},
     "deliver webhooks": {"task": "mdm.events.tasks.deliver_webhooks", "schedule": 15},
+    "give up messages of paused webhooks": {"task": "mdm.events.tasks.give_up_messages", "schedule": 60 * MINUTE},
     "forget old webhook deliveries": {"task": "mdm.events.tasks.forget_deliveries", "schedule": 24 * 60 * MINUTE},
+    "forward the log": {"task": "mdm.events.tasks.forward_log", "schedule": 15},
+    "forget old lines of the log": {"task": "mdm.events.tasks.prune_log", "schedule": 24 * 60 * MINUTE},
     "forget deleted profiles and apps": {
         "task": "apps_catalog.tasks.forget_deleted_items",
         "schedule": 24 * 60 * MINUTE,
@@ -44,6 +51,12 @@ app.conf.beat_schedule = {
         "schedule": 24 * 60 * MINUTE,
     },
     "let Macs fetch their scripts": {"task": "devices.tasks.provide_script_agents", "schedule": 5 * MINUTE},
+    "build the agent's packages": {"task": "devices.tasks.build_agent_packages", "schedule": 10 * MINUTE},
+    "remove old packages of the agent": {"task": "devices.tasks.tidy_agent_packages", "schedule": 24 * 60 * MINUTE},
+    "watch installer certificates": {
+        "task": "devices.tasks.watch_installer_certificates",
+        "schedule": 12 * 60 * MINUTE,
+    },
     "put outputs of scripts into attributes": {"task": "devices.tasks.apply_script_outputs", "schedule": MINUTE},
     "end old script jobs": {"task": "devices.tasks.tend_script_jobs", "schedule": 10 * MINUTE},
     "expire old commands": {"task": "mdm.commands.tasks.expire_commands", "schedule": 10 * MINUTE},
@@ -52,6 +65,8 @@ app.conf.beat_schedule = {
     "sync Apple's device lists": {"task": "enrollment.tasks.sync_dep_servers", "schedule": MINUTE},
     "bring enrollment settings to Apple": {"task": "enrollment.tasks.assign_dep_profiles", "schedule": MINUTE},
     "watch server tokens of Apple": {"task": "enrollment.tasks.watch_dep_tokens", "schedule": 12 * 60 * MINUTE},
+    "send invitations": {"task": "enrollment.tasks.send_invitations", "schedule": MINUTE},
     "let devices go on in Setup Assistant": {"task": "enrollment.tasks.release_waiting_devices", "schedule": 15},
+    "watch external CAs": {"task": "enrollment.tasks.watch_trusted_authorities", "schedule": 12 * 60 * MINUTE},
     "watch push certificates": {"task": "mdm.push.tasks.watch_certificates", "schedule": 12 * 60 * MINUTE},
 }

@@ -14,7 +14,9 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 
 from enrollment.services.machine_trust import device_authorities
+from enrollment.services.sms_gateway import BadGatewaySettings, gateway
 from mdm.common import crypto
+from mdm.events.log_settings import LEAST_DAYS, fault
 from mdm.push.csr import VendorBundleError, load_vendor_bundle
 
 # Names that only a local network knows: nobody else reaches a server by them.
@@ -137,6 +139,54 @@ def device_authorities_can_be_read(app_configs: AppConfigs, **options: object) -
     return []
 
 
+def text_messages_can_be_sent(app_configs: AppConfigs, **options: object) -> list[CheckMessage]:
+    """No value is shown: addresses, headers and fields of gateways hold keys."""
+    others = ("SMS_FIELDS", "SMS_SENDER", "SMS_AUTHORIZATION", "SMS_HEADERS", "SMS_REFERENCE", "SMS_CA_FILE")
+    given = [name for name in others if getattr(settings, name)]
+    if given and not settings.SMS_URL:
+        text = f"{given[0]} is set without SMS_URL: no text message is sent."
+        return [Warning(text, hint="Set SMS_URL to the address of the gateway, or unset the others.", id="pomona.W020")]
+    try:
+        gateway()
+    except BadGatewaySettings as error:
+        text = f"Text messages are not set up rightly, so none is sent: {error}."
+        return [Warning(text, hint="docs/text-messages.md has examples.", id="pomona.W021")]
+    if settings.SMS_URL.startswith("http://") and is_public(settings.SMS_URL):
+        text = "SMS_URL is an http address: phone numbers, enrollment links and the gateway's key travel in the clear."
+        return [Warning(text, hint="Use the gateway's https address.", id="pomona.W022")]
+    return []
+
+
+def the_log_is_kept_long_enough(app_configs: AppConfigs, **options: object) -> list[CheckMessage]:
+    days = settings.LOG_RETENTION_DAYS
+    if days == 0 or days >= LEAST_DAYS:
+        return []
+    return [
+        Error(
+            f"LOG_RETENTION_DAYS is {days}: warnings look back into the log for what they have said, and would be repeated.",
+            hint=f"At least {LEAST_DAYS}, or 0 to keep the log for ever.",
+            id="pomona.E004",
+        )
+    ]
+
+
+def the_log_can_be_forwarded(app_configs: AppConfigs, **options: object) -> list[CheckMessage]:
+    found: list[CheckMessage] = []
+    url, ca_file = settings.LOG_FORWARD_URL, settings.LOG_FORWARD_CA_FILE
+    wrong = fault(url) if url else ""
+    if wrong:
+        hint = "For example syslog+tls://logs.example.com or https://logs.example.com/pomona."
+        found.append(Error(f"LOG_FORWARD_URL cannot be used: {wrong}.", hint=hint, id="pomona.E005"))
+    if ca_file and not Path(ca_file).is_file():
+        text = f"LOG_FORWARD_CA_FILE names {ca_file}, which does not exist: the log cannot be forwarded."
+        found.append(Warning(text, hint="Unset it to trust the usual authorities.", id="pomona.W030"))
+    if settings.LOG_FORWARD_AUTHORIZATION and not url.startswith("https://"):
+        what = "goes to the collector in the clear" if url.startswith("http://") else "is never sent"
+        text = f"LOG_FORWARD_AUTHORIZATION {what}: LOG_FORWARD_URL is {url.split('://')[0] or 'not set'}."
+        found.append(Warning(text, hint="It is meant for a collector with an https address.", id="pomona.W031"))
+    return found
+
+
 def own_host_is_allowed(app_configs: AppConfigs, **options: object) -> list[CheckMessage]:
     host = (urlsplit(settings.BASE_URL).hostname or "").lower()
     if any(_allows(pattern.lower(), host) for pattern in settings.ALLOWED_HOSTS):
@@ -183,7 +233,10 @@ ALWAYS: tuple[Callable[..., list[CheckMessage]], ...] = (
     client_certificate_header_has_a_proxy,
     files_can_be_read,
     device_authorities_can_be_read,
+    text_messages_can_be_sent,
     own_host_is_allowed,
+    the_log_is_kept_long_enough,
+    the_log_can_be_forwarded,
 )
 ON_DEPLOY: tuple[Callable[..., list[CheckMessage]], ...] = (public_url_is_https, hosts_are_named)
 

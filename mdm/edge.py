@@ -34,5 +34,6 @@ def _resolve(path: str) -> ResolverMatch:
 
 def _with_length(response: HttpResponse) -> HttpResponse:
     """As CommonMiddleware does for the others: without it the answer is sent in chunks."""
-    response.headers.setdefault("Content-Length", str(len(response.content)))
+    if "Content-Length" not in response.headers:  # what is sent in pieces tells its own
+        response.headers["Content-Length"] = str(len(response.content))
     return response

@@ -11,11 +11,12 @@ from devices.models import Device
 from mdm.channels.models import Channel
 from mdm.commands.models import Command
 from mdm.commands.states import WAITING, ApplyState
+from mdm.events import forwarding
 from mdm.push.models import PushCertificate
 
 
 class DatabaseCollector:
-    """Five statements whatever the number of devices; indexes serve those on large tables."""
+    """Seven statements whatever the number of devices; indexes serve those on large tables."""
 
     def collect(self) -> Iterator[Metric]:
         devices = GaugeMetricFamily("pomona_devices", "Devices by state.", labels=["state"])
@@ -35,6 +36,14 @@ class DatabaseCollector:
         yield GaugeMetricFamily(
             "pomona_pushes_later", "Pushes being sent or waiting to be retried.", value=pushes["later"]
         )
+        oldest = forwarding.waiting().order_by("pk").values_list("at", flat=True).first()
+        yield GaugeMetricFamily(
+            "pomona_log_lines_to_forward",
+            "Lines that the collector of logs has yet to take.",
+            value=forwarding.waiting().count(),
+        )
+        age = (now - oldest).total_seconds() if oldest else 0
+        yield GaugeMetricFamily("pomona_log_forward_age_seconds", "How old the oldest of them is.", value=max(age, 0))
         days = GaugeMetricFamily(
             "pomona_push_certificate_days_left", "Days until a push certificate expires.", labels=["account"]
         )

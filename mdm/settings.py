@@ -47,6 +47,8 @@ X_FRAME_OPTIONS = "DENY"
 # --- Device requests -------------------------------------------------------------------------------------------------
 DEVICE_BODY_MAX_BYTES = env.int("DEVICE_BODY_MAX_BYTES", default=10 * 1024 * 1024)
 LAST_SEEN_RESOLUTION_SECONDS = env.int("LAST_SEEN_RESOLUTION_SECONDS", default=60)
+# How often the agents of Macs ask for scripts.
+AGENT_POLL_SECONDS = env.int("AGENT_POLL_SECONDS", default=60)
 RESULT_RETENTION_DAYS = env.int("RESULT_RETENTION_DAYS", default=90)
 DATA_UPLOAD_MAX_MEMORY_SIZE = DEVICE_BODY_MAX_BYTES
 CHALLENGE_LIFETIME_SECONDS = env.int("CHALLENGE_LIFETIME_SECONDS", default=24 * 3600)
@@ -243,9 +245,21 @@ if STORAGE_URL:
         },
     }
 
-# --- E-mail, language, time ------------------------------------------------------------------------------------------
+# --- E-mail, text messages, language, time ---------------------------------------------------------------------------
+EMAIL_TIMEOUT = 30  # seconds for each step; without one, a silent mail server would hold a worker for ever
 vars().update(env.email_url("EMAIL_URL", default="consolemail://"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default=f"pomona@{_base.hostname}")
+# An SMS gateway with an HTTP API, as `enrollment.services.sms_gateway` reads it; without SMS_URL no text message is sent.
+SMS_URL = env.str("SMS_URL", default="")
+SMS_FORMAT = env.str("SMS_FORMAT", default="json")
+SMS_FIELDS = env.str("SMS_FIELDS", default="")
+SMS_SENDER = env.str("SMS_SENDER", default="")
+SMS_AUTHORIZATION = env.str("SMS_AUTHORIZATION", default="")
+SMS_HEADERS = env.str("SMS_HEADERS", default="")
+SMS_REFERENCE = env.str("SMS_REFERENCE", default="")
+SMS_CA_FILE = env.str("SMS_CA_FILE", default="")
+# Invitations that one account may send in an hour; 0 is no limit.
+INVITATIONS_PER_HOUR = env.int("INVITATIONS_PER_HOUR", default=200)
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
@@ -278,8 +292,18 @@ SPECTACULAR_SETTINGS = {
         "GroupTypeEnum": "devices.models.GroupType",
         "ItemStateEnum": "devices.models.ItemState",
         "OperationStateEnum": "devices.models.OperationState",
+        "WebhookDeliveryStateEnum": "mdm.events.models.DeliveryState",
+        "WebhookStateEnum": "mdm.events.webhook_standing.Standing",
     },
 }
+
+# --- The log of what happens ------------------------------------------------------------------------------------------
+# How long its lines are kept; 0: for ever.
+LOG_RETENTION_DAYS = env.int("LOG_RETENTION_DAYS", default=365)
+# `syslog+udp://`, `syslog+tcp://`, `syslog+tls://` or `https://`: who gets every line as well; nothing: nobody.
+LOG_FORWARD_URL = env.str("LOG_FORWARD_URL", default="")
+LOG_FORWARD_CA_FILE = env.str("LOG_FORWARD_CA_FILE", default="")
+LOG_FORWARD_AUTHORIZATION = env.str("LOG_FORWARD_AUTHORIZATION", default="")
 
 # --- Logging ---------------------------------------------------------------------------------------------------------
 LOGGING = {

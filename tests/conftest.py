@@ -10,6 +10,7 @@ ONCE = (
     "tests/convergence/",
     "tests/flows/test_schema_against_server.py",
     "tests/flows/test_day_of_work.py",
+    "tests/flows/test_agent.py",
 )
 DISTRIBUTED = (
     "tests/flows/test_apple_services.py",

@@ -25,6 +25,8 @@ def production(settings: Settings) -> Settings:
     settings.USES_EMBEDDED_KEYS = False
     settings.FIELD_ENCRYPTION_KEYS = [KEY]
     settings.PUSH_VENDOR_CERTIFICATE = settings.APNS_CA_FILE = ""
+    settings.LOG_RETENTION_DAYS = 365
+    settings.LOG_FORWARD_URL = settings.LOG_FORWARD_CA_FILE = settings.LOG_FORWARD_AUTHORIZATION = ""
     return settings
 
 
@@ -109,6 +111,24 @@ def test_authorities_of_devices_that_cannot_be_read_are_noticed(production: Sett
     assert found() == ["pomona.W010"]
 
 
+def test_half_an_sms_gateway_is_explained_without_its_secrets(production: Settings) -> None:
+    production.SMS_AUTHORIZATION = "Bearer SECRET"
+    assert found() == ["pomona.W020"]
+    production.SMS_URL = "https://sms.example.com/SECRET"
+    assert found() == ["pomona.W021"]
+    production.SMS_FIELDS = '{"key": "SECRET", "to": "{to}"}'
+    assert found() == ["pomona.W021"]
+    assert "SMS_FIELDS needs {to} or {digits}, and {text}" in messages()[0]
+    assert not any("SECRET" in text for text in messages())
+    production.SMS_FIELDS = '{"key": "SECRET", "to": "{to}", "text": "{text}"}'
+    assert found() == []
+    production.SMS_URL = "http://sms.example.com/SECRET"
+    assert found() == ["pomona.W022"]
+    assert not any("SECRET" in text for text in messages())
+    production.SMS_URL = "http://127.0.0.1:9000/"
+    assert found() == []
+
+
 def test_a_public_url_without_https_is_a_matter_of_deployment(production: Settings) -> None:
     production.BASE_URL, production.IS_HTTPS = "http://mdm.example.com", False
     assert found() == []
@@ -146,3 +166,31 @@ def test_links_must_lead_to_an_allowed_host(production: Settings, hosts: list[st
 )
 def test_public_is_what_others_can_reach(url: str, is_public: bool) -> None:
     assert checks.is_public(url) is is_public
+
+
+@pytest.mark.parametrize("days", [-1, 1, 39])
+def test_a_log_that_is_kept_too_short_is_refused(production: Settings, days: int) -> None:
+    production.LOG_RETENTION_DAYS = days
+    assert found() == ["pomona.E004"]
+    for fine in (0, 40, 5000):
+        production.LOG_RETENTION_DAYS = fine
+        assert found() == []
+
+
+def test_a_collector_of_logs_that_cannot_be_used_is_explained(production: Settings) -> None:
+    production.LOG_FORWARD_URL = "logs.example.com"
+    assert found() == ["pomona.E005"]
+    assert "it must begin with one of syslog+udp://" in messages()[0]
+    production.LOG_FORWARD_URL, production.LOG_FORWARD_CA_FILE = "syslog+tls://logs.example.com", "/nowhere.pem"
+    assert found() == ["pomona.W030"]
+
+
+def test_a_secret_for_a_collector_that_would_be_shown_or_not_be_used_is_explained(production: Settings) -> None:
+    production.LOG_FORWARD_AUTHORIZATION = "Bearer abc"
+    for url, words in (("http://logs", "in the clear"), ("syslog+tls://logs", "never sent"), ("", "never sent")):
+        production.LOG_FORWARD_URL = url
+        assert found() == ["pomona.W031"]
+        assert words in messages()[0]
+        assert "abc" not in messages()[0]
+    production.LOG_FORWARD_URL = "https://logs.example.com"
+    assert found() == []

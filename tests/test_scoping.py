@@ -9,14 +9,15 @@ from devices.services.devices import remove_device
 from mdm.accounts.actors import SYSTEM
 from mdm.accounts.models import Account, User
 from mdm.accounts.scoping import AccountQuerySet, AccountScoped
+from mdm.events.models import LogForwarder
 from tests.base import AccountTestCase
 from tests.factories import make_command, make_device, make_enrollment, make_event, make_installed_app
 
 OWN_APPS = {
     config.label for config in apps.get_app_configs() if not config.name.startswith(("django.", "rest_framework"))
 }
-# What stands above accounts: the accounts themselves, and people, who may belong to several.
-NOT_OWNED = {Account, User}
+# What stands above accounts: the accounts themselves, people, who may belong to several, and what serves all accounts.
+NOT_OWNED = {Account, User, LogForwarder}
 
 
 def own_models() -> list[type[models.Model]]:

@@ -1,12 +1,11 @@
 """What is asked about profiles: a file, how it is delivered, and where it should be."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
-from django.db.models import Count, Q
 
+from devices.admin.choosing import GroupChoice, NamedDevicesField, named_devices, with_numbers
 from devices.models import AssignmentGroup, Device, DeviceGroup, Profile
 from devices.services.due import MANY
 from mdm.accounts.admin_forms import PageForm
@@ -15,7 +14,6 @@ from mdm.common.words import count_of
 from mdm.protocol.mobileconfig import MAX_BYTES, MAX_MEBIBYTES
 
 SETTINGS = ("user_scope", "attribute_support", "escape_attributes", "reinstall_after_os_update")
-MAX_NAMED = 200  # devices in one form
 
 
 class ProfileFile(forms.FileField):
@@ -31,16 +29,6 @@ class ProfileFile(forms.FileField):
     def clean(self, data: UploadedFile | None, initial: Any = None) -> bytes | None:
         file = super().clean(data, initial)
         return file.read() if file else None
-
-
-class GroupChoice(forms.ModelMultipleChoiceField):
-    """Boxes to tick, each with the number of its devices."""
-
-    widget = forms.CheckboxSelectMultiple
-
-    def label_from_instance(self, obj: Any) -> str:
-        number = getattr(obj, "number", None)
-        return str(obj) if number is None else f"{obj} ({count_of(number, 'device')})"
 
 
 class SettingsForm(PageForm):
@@ -121,13 +109,7 @@ class AssignForm(PageForm):
 
     device_groups = GroupChoice(DeviceGroup.objects.none(), required=False, label="Device groups")
     assignment_groups = GroupChoice(AssignmentGroup.objects.none(), required=False, label="Assignment groups")
-    devices = forms.CharField(
-        required=False,
-        max_length=MAX_NAMED * 100,
-        label="Single devices",
-        widget=forms.Textarea(attrs={"rows": 3}),
-        help_text="One on each line: serial number, UDID or name.",
-    )
+    devices = NamedDevicesField(label="Single devices")
 
     def __init__(self, *args: Any, account: Account, profile: Profile, **options: Any) -> None:
         super().__init__(*args, account=account, **options)
@@ -143,10 +125,7 @@ class AssignForm(PageForm):
             self.fields["device_groups"].queryset = with_numbers(self.fields["device_groups"].queryset)
 
     def clean_devices(self) -> list[Device]:
-        lines = list(dict.fromkeys(line.strip() for line in self.cleaned_data["devices"].splitlines() if line.strip()))
-        if len(lines) > MAX_NAMED:
-            raise forms.ValidationError(f"At most {MAX_NAMED} devices at once. For more, use a group.")
-        return _named(lines, self.account)
+        return named_devices(self.cleaned_data["devices"], self.account)
 
     def clean(self) -> dict[str, Any]:
         given = super().clean()
@@ -160,33 +139,9 @@ class AssignForm(PageForm):
         ]
 
 
-def with_numbers(groups: Any) -> Any:
-    """With the number of devices of each, as `number`."""
-    return groups.annotate(number=Count("devices", filter=Q(devices__removed_at=None))).order_by("name", "pk")
-
-
 def goes_to(count: int) -> str:
     """What a change of so many enrolled devices means, in a sentence."""
     if not count:
         return "No enrolled device is concerned."
     later = " That is many: they get it little by little." if count > MANY else ""
     return f"It goes to {count_of(count, 'device')}.{later}"
-
-
-def _named(lines: Sequence[str], account: Account) -> list[Device]:
-    """The devices of these lines, or an error that says which line names none or several."""
-    devices = Device.objects.for_account(account).without_facts()
-    spellings = {*lines, *(line.upper() for line in lines)}
-    named = Q(serial_number__in=spellings) | Q(udid__in=spellings) | Q(name__in=lines)
-    found = list(devices.filter(named).order_by("pk")[: MAX_NAMED * 5])
-    chosen, faults = [], []
-    for line in lines:
-        exact = [one for one in found if {line, line.upper()} & {one.serial_number, one.udid}]
-        matching = exact or [one for one in found if one.name == line]
-        if len(matching) == 1:
-            chosen.append(matching[0])
-        else:
-            faults.append(f"“{line[:80]}” is {'the name of several devices' if matching else 'no device'}.")
-    if faults:
-        raise forms.ValidationError(faults[:5])
-    return list({one.pk: one for one in chosen}.values())

@@ -107,7 +107,7 @@ def not_removed(device: Device, command: Command, why: str) -> None:
     row = waiting(device, command)
     if row is None:
         return
-    log("app.failed", row, level=Level.WARNING, why=why[:ERROR_LIMIT])
+    log("app.failed", row, level=Level.WARNING, why=why[:ERROR_LIMIT], action="remove")
     mine = InstalledApp.objects.filter(device=device, identifier=row.app.bundle_identifier, is_managed=True)
     if mine.exists():
         note_failure(row, why, at=command.finished_at, state=ItemState.REMOVING)

@@ -19,6 +19,7 @@ def log(kind: str, row: AppInstall, *, level: Level = Level.INFO, **facts: Any) 
         level=level,
         app_id=row.app_id,
         name=row.app.name,
+        bundle_identifier=row.app.bundle_identifier,
         **facts,
     )
 

@@ -85,6 +85,7 @@ def give_up_unseen() -> int:
                     level=Level.WARNING,
                     app_id=row.app_id,
                     name=row.app.name,
+                    bundle_identifier=row.app.bundle_identifier,
                     why=NEVER_SEEN,
                 )
                 total += 1

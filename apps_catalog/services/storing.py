@@ -1,6 +1,5 @@
 """Uploaded files on their way into the storage, and out of it."""
 
-import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -14,10 +13,9 @@ from django.db import transaction
 from apps_catalog.models import App, AppVersion
 from apps_catalog.models.app import folder_of, stored_path
 from apps_catalog.packages import PackageFacts, digest_file
+from mdm.common.stored_files import delete_stored
 from mdm.common.text import clean_text
 from mdm.common.tokens import new_token
-
-logger = logging.getLogger(__name__)
 
 MAX_FILE_NAME = 255
 # What storages that are services of their own keep beside the file; the uploader's word for it is not asked.
@@ -101,12 +99,3 @@ def delete_files(versions: Iterable[AppVersion]) -> None:
     names = [version.file.name for version in versions if version.file]
     if names:
         transaction.on_commit(partial(delete_stored, names))
-
-
-def delete_stored(names: Iterable[str]) -> None:
-    """A file that cannot be removed is no reason to fail what was decided already: it is left, and the log says so."""
-    for name in names:
-        try:
-            default_storage.delete(name)
-        except Exception:
-            logger.exception("The file %s could not be removed from the storage", name)

@@ -17,10 +17,11 @@ from django.utils import timezone
 
 from apps_catalog.models import App, AppInstall, AppType, AppVersion, ProcessingStatus
 from apps_catalog.models.app import STORED_APPS, folder_of
-from apps_catalog.services.storing import delete_files, delete_stored
+from apps_catalog.services.storing import delete_files
 from mdm.commands.models import Command
 from mdm.commands.states import WAITING
 from mdm.common.batches import rows_by_key
+from mdm.common.stored_files import delete_stored
 
 # Longer than any upload takes: what is stored and has no row yet may still get it.
 LEFT_BEHIND = timedelta(days=1)

@@ -1,6 +1,6 @@
 """The small pieces of markup that admin lists and pages share. Everything put into them is escaped."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from django.utils import timezone
 from django.utils.html import format_html
@@ -48,6 +48,14 @@ def time_tag(at: datetime | None, nothing: str = NOTHING) -> SafeString | str:
         return nothing
     exact = timezone.localtime(at).strftime("%Y-%m-%d %H:%M:%S %Z")
     return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact, ago(at))
+
+
+def exact_time(at: datetime) -> SafeString:
+    """To the second, in UTC; `admin.js` turns it into the reader's own time."""
+    utc = at.astimezone(UTC)
+    return format_html(
+        '<time datetime="{}" data-local>{}</time>', utc.isoformat(), utc.strftime("%Y-%m-%d %H:%M:%S UTC")
+    )
 
 
 def copyable(text: str, label: str) -> SafeString:

@@ -7,6 +7,7 @@ from django import template
 from django.utils.safestring import SafeString, mark_safe
 
 from mdm.accounts import admin_html
+from mdm.common.text import line_count
 from mdm.common.words import count_of, file_size
 
 register = template.Library()
@@ -22,6 +23,12 @@ register.simple_tag(count_of, name="count_of")
 def thousands(number: int) -> str:
     """ "1,200"."""
     return f"{number:,}"
+
+
+@register.filter
+def line_numbers(text: str) -> str:
+    """ "1\\n2\\n3": a number for each line, to stand beside it."""
+    return "\n".join(str(number) for number in range(1, line_count(text) + 1))
 
 
 @register.filter

@@ -10,7 +10,16 @@ from django.test import Client
 from django.urls import reverse
 
 from apps_catalog.models import App, ContentToken
-from devices.models import AssignmentGroup, BulkOperation, Device, DeviceGroup, Profile
+from devices.models import (
+    AssignmentGroup,
+    BulkOperation,
+    Device,
+    DeviceGroup,
+    InstallerCertificate,
+    Profile,
+    Script,
+    ScriptJob,
+)
 from enrollment.models import (
     CertificateAuthority,
     DepDevice,
@@ -26,25 +35,31 @@ from mdm.accounts.admin_base import AccountAdmin
 from mdm.accounts.models import Account, ApiKey, Membership, Role, User
 from mdm.commands.models import Command
 from mdm.common import certs
-from mdm.events.models import Event
+from mdm.events.models import Event, Webhook, WebhookDelivery
 from mdm.push.models import PushCertificate, PushRequest
 from tests.base import AccountTestCase
 from tests.factories import (
+    make_agent_package,
     make_api_key,
     make_app,
     make_assignment_group,
     make_command,
     make_content_token,
+    make_delivery,
     make_dep_device,
     make_dep_server,
     make_dep_settings,
     make_device,
     make_enrollment,
     make_event,
+    make_installer_certificate,
     make_operation,
     make_profile,
     make_profile_assignment,
+    make_script,
+    make_script_job,
     make_user,
+    make_webhook,
 )
 
 ANSWER = b'<plist version="1.0"><dict><key>Status</key><string>Acknowledged</string></dict></plist>'
@@ -87,6 +102,10 @@ def make_rows(account: Account) -> Rows:
     PushRequest.objects.create(account=account, key_pem="key", csr_der=b"csr")
     listed = make_dep_device(make_dep_server(account))
     make_dep_settings(listed.server)
+    script = make_script(account)
+    certificate = make_installer_certificate(account)
+    make_agent_package(account, certificate)
+    delivery = make_delivery(make_webhook(account), state="delivered", due_at=None)
     found: list[models.Model] = [
         account,
         device,
@@ -107,6 +126,11 @@ def make_rows(account: Account) -> Rows:
         listed.server,
         listed,
         make_profile_assignment(make_profile(account), device).profile,
+        delivery.webhook,
+        delivery,
+        script,
+        make_script_job(script=script, devices=[make_device(account, platform="macOS")]),
+        certificate,
     ]
     return Rows({type(row): row for row in found})
 
@@ -134,6 +158,11 @@ class AdminTestCase(AccountTestCase):
         App,
         ContentToken,
         Profile,
+        Webhook,
+        WebhookDelivery,
+        Script,
+        ScriptJob,
+        InstallerCertificate,
     )
 
     @classmethod

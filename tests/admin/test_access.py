@@ -7,6 +7,7 @@ from django.db import models
 from django.test import Client
 from django.urls import NoReverseMatch, URLPattern, reverse
 
+from devices.models import InstallerCertificate
 from enrollment.models import CertificateAuthority
 from mdm.accounts.admin_base import AccountAdmin, Page
 from mdm.accounts.models import Account, Role
@@ -19,7 +20,7 @@ from tests.factories import make_device, make_user
 
 # Lists that are one page, or lead to one.
 LIST_LEADS_ON = {Account}
-CHANGE_LEADS_ON = {PushCertificate, CertificateAuthority}
+CHANGE_LEADS_ON = {PushCertificate, CertificateAuthority, InstallerCertificate}
 PARTS = {"request_type": "DeviceInformation", "number": 1}
 
 
@@ -221,6 +222,10 @@ class RoleTableTest(AdminTestCase):
         self.assertEqual(needs["device.send"], Action.MANAGE_DEVICES)
         self.assertEqual(needs["command.cancel"], Action.MANAGE_DEVICES)
         self.assertEqual(needs["enrollment.revoke"], Action.MANAGE_DEVICES)
+        self.assertEqual(needs["script.edit"], Action.DESTROY)
+        self.assertEqual(needs["script.run"], Action.MANAGE_DEVICES)
+        self.assertEqual(needs["scriptjob.cancel"], Action.MANAGE_DEVICES)
+        self.assertEqual(needs["installercertificate.upload"], Action.CONFIGURE)
         self.assertEqual(needs["identitycertificate.revoke"], Action.CONFIGURE)
         self.assertEqual(needs["trustedauthority.remove"], Action.CONFIGURE)
         self.assertEqual(needs["pushcertificate.upload"], Action.CONFIGURE)

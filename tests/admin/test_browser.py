@@ -11,14 +11,16 @@ from unittest import SkipTest
 import pytest
 from django.contrib.staticfiles.testing import StaticLiveServerTestCase
 from django.core.cache import cache
+from django.test import override_settings
 from django.utils import timezone
 from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
 
 from apps_catalog.models import App
-from devices.models import Device
+from devices.models import Device, Script, ScriptRun
 from enrollment.models import Enrollment
 from mdm.accounts.models import ApiKey, Role
 from mdm.commands.models import Command
+from mdm.events.models import Webhook, WebhookDelivery
 from tests.factories import (
     PASSWORD,
     make_account,
@@ -27,10 +29,13 @@ from tests.factories import (
     make_device,
     make_event,
     make_installed_app,
+    make_script,
+    make_script_job,
     make_user,
 )
 from tests.factories.apps import make_app, make_app_install, make_managed_config
 from tests.factories.packages import build_ipa
+from tests.fakes.webhook_receiver import Reply, WebhookReceiver
 from tests.mdm.push.certificates import make_push_certificate
 
 ARGUMENTS = [
@@ -147,6 +152,38 @@ class BrowserTest(StaticLiveServerTestCase):
             Command.objects.update(state="acknowledged", status="Acknowledged", finished_at=timezone.now())
             expect(page.get_by_text("The device has done it.")).to_be_visible(timeout=WAIT_MS)
 
+    @override_settings(WEBHOOK_ALLOW_PRIVATE=True)
+    def test_adding_a_webhook_and_seeing_its_test_arrive(self) -> None:
+        with WebhookReceiver() as receiver, self.person(Role.ADMIN) as page:
+            receiver.replies.append(Reply(status=400, body=b"No such room"))
+            self.open(page, "mdm_events/webhook/")
+            page.get_by_role("link", name="Add a webhook").first.click()
+            page.get_by_label("URL").fill(receiver.url)
+            page.get_by_label("MicroMDM").check()
+            expect(page.get_by_text("Standard events")).to_be_hidden()
+            page.get_by_role("radio", name="Pomona").check()
+            expect(page.get_by_text("Standard events")).to_be_visible()
+            page.get_by_label("A device could not install an app").check()
+            page.get_by_role("button", name="Add the webhook").click()
+            expect(page.get_by_role("heading", name="Copy the secret now")).to_be_visible()
+            webhook = Webhook.objects.get()
+            self.assertIn("app.failed", webhook.events)
+            expect(page.get_by_text(webhook.secret)).to_be_visible()
+            page.get_by_role("link", name="I have copied it").click()
+            expect(page.get_by_text("The receiver takes what it is sent.")).to_be_visible()
+            self.assertNotIn(webhook.secret, page.content())
+            page.get_by_role("button", name="Send test").click()
+            row = page.get_by_role("row", name="Somebody asked for a test")
+            expect(row.get_by_text("Tried again")).to_be_visible()
+            # A worker sends it once more; the page notices by itself.
+            WebhookDelivery.objects.update(state="delivered", status_code=204, error="", due_at=None)
+            expect(row.get_by_text("Delivered")).to_be_visible(timeout=WAIT_MS)
+            row.get_by_role("link").click()
+            expect(page.get_by_text("No such room")).to_be_visible()
+            page.get_by_role("button", name="Send again").click()
+            expect(page.get_by_text("The receiver took it")).to_be_visible()
+            self.assertEqual(len({message.headers["Pomona-Event-Id"] for message in receiver.received}), 1)
+
     def test_an_operator_is_not_offered_what_destroys(self) -> None:
         device = make_device(self.account, name="Library 1")
         with self.person(Role.OPERATOR) as page:
@@ -178,6 +215,65 @@ class BrowserTest(StaticLiveServerTestCase):
             expect(page.get_by_role("heading", name="Our app", level=1)).to_be_visible()
             expect(page.get_by_text("Our app was added.")).to_be_visible()
         self.assertEqual(App.objects.get().version, "2.2")
+
+    def test_writing_a_script_by_keyboard(self) -> None:
+        with self.person(Role.ADMIN) as page:
+            self.open(page, "devices/script/add/")
+            area = page.get_by_label("Script")
+            page.get_by_label("Name").fill("Say hi")
+            expect(page.locator(".pm-code-editor .pm-numbers")).to_contain_text("1\n2")
+            area.focus()
+            page.keyboard.press("Control+End")
+            page.keyboard.type("if true; then")
+            page.keyboard.press("Enter")
+            page.keyboard.press("Tab")
+            page.keyboard.type("echo hi")
+            page.keyboard.press("Enter")
+            page.keyboard.press("Shift+Tab")
+            page.keyboard.type("fi")
+            expect(area).to_have_value("#!/bin/sh\nif true; then\n    echo hi\nfi")
+            expect(page.locator(".pm-code-editor .pm-numbers")).to_contain_text("4")
+            page.keyboard.press("Control+a")
+            page.keyboard.press("Tab")
+            expect(area).to_have_value("    #!/bin/sh\n    if true; then\n        echo hi\n    fi")
+            page.keyboard.press("Control+z")
+            page.keyboard.press("Control+End")
+            page.keyboard.press("Escape")
+            page.keyboard.press("Tab")
+            expect(page.get_by_label("or a file")).to_be_focused()
+            page.get_by_role("button", name="Save", exact=True).click()
+            expect(page.get_by_role("heading", name="Say hi", level=1)).to_be_visible()
+        self.assertEqual(Script.objects.get().content, "#!/bin/sh\nif true; then\n    echo hi\nfi")
+
+    def test_a_file_is_seen_in_the_editor_before_it_is_saved(self) -> None:
+        good = {"name": "free space.sh", "mimeType": "text/x-sh", "buffer": b"#!/bin/sh\ndf -g /\n"}
+        with self.person(Role.ADMIN) as page:
+            self.open(page, "devices/script/add/")
+            page.set_input_files("[name=file]", good)
+            expect(page.get_by_label("Script")).to_have_value("#!/bin/sh\ndf -g /\n")
+            expect(page.get_by_label("Name")).to_have_value("free space")
+            page.set_input_files("[name=file]", {**good, "buffer": b"\xff\xfe"})
+            page.get_by_role("button", name="Save", exact=True).click()
+            expect(page.locator("#id_file_error")).to_contain_text("not UTF-8")
+
+    def test_running_a_script_and_seeing_each_mac_answer_without_reloading(self) -> None:
+        macs = [make_device(self.account, platform="macOS", name=f"Lab Mac {number}") for number in range(2)]
+        script = make_script(self.account, "Free space")
+        with self.person(Role.OPERATOR) as page:
+            self.open(page, f"devices/script/{script.pk}/change/")
+            page.get_by_role("link", name="Run…").click()
+            page.get_by_label(re.compile("Default")).check()
+            page.get_by_role("button", name="Continue").click()
+            page.get_by_role("button", name="Run on 2 Macs").click()
+            expect(page.get_by_text("Waiting for Macs")).to_be_visible()
+            ended = {"finished_at": timezone.now(), "began_at": timezone.now()}
+            ScriptRun.objects.filter(device=macs[0]).update(state="completed", status_code="0", response="42", **ended)
+            ScriptRun.objects.filter(device=macs[1]).update(state="error", status_code="3", response="oh no", **ended)
+            expect(page.get_by_text("Completed with errors")).to_be_visible(timeout=WAIT_MS)
+            expect(page.get_by_text("oh no")).to_be_visible()
+            page.get_by_role("link", name="Run again on the 1 Mac where it failed").click()
+            page.get_by_role("button", name="Continue").click()
+            expect(page.get_by_role("button", name="Run on 1 Mac")).to_be_visible()
 
     def test_finding_a_device_by_keyboard_alone(self) -> None:
         make_device(self.account, name="Library 1")
@@ -272,6 +368,9 @@ class BrowserTest(StaticLiveServerTestCase):
         make_installed_app(device, name="An app with a rather long name", is_managed=True)
         app = make_app(self.account, "An app with a rather long name", bundle_identifier="com.example." + "long" * 20)
         make_app_install(app, device, "failed", error="No. " * 40)
+        script = make_script(self.account, "A script with a rather long name", content="#!/bin/sh\n# " + "long " * 60)
+        job = make_script_job(script=script, devices=[device], state="error")
+        job.runs.update(response="a_long_word_of_output" * 30, status_code="1", finished_at=timezone.now())
         make_managed_config(app, "a_key_with_a_rather_long_name" * 2, "a_long_value" * 20)
         paths = [
             "",
@@ -292,6 +391,16 @@ class BrowserTest(StaticLiveServerTestCase):
             f"apps_catalog/app/{app.pk}/devices/?state=failed",
             f"apps_catalog/app/{app.pk}/configuration/",
             f"devices/device/{device.pk}/change/?tab=apps",
+            "devices/script/",
+            f"devices/script/{script.pk}/change/",
+            f"devices/script/{script.pk}/edit/",
+            f"devices/script/{script.pk}/run/",
+            f"devices/script/choose/?device={device.pk}",
+            "devices/scriptjob/",
+            f"devices/scriptjob/{job.pk}/change/",
+            f"devices/scriptjob/{job.pk}/output/?device={device.pk}",
+            f"devices/device/{device.pk}/change/?tab=scripts",
+            "devices/installercertificate/",
         ]
         with self.person(Role.OWNER, viewport={"width": 390, "height": 844}) as page:
             for path in paths:

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from django.core import mail
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
@@ -75,22 +74,6 @@ class EnrollmentTest(AdminTestCase):
         enrollment.refresh_from_db()
         self.assertIsNotNone(enrollment.revoked_at)
         self.assertEqual(len(self.events("enrollment.revoked")), 1)
-
-    def test_an_invitation_is_sent_by_e_mail(self) -> None:
-        enrollment = make_enrollment(self.account)
-        with self.captureOnCommitCallbacks(execute=True):
-            self.people[Role.OPERATOR].post(
-                self.url(Enrollment, "invite", enrollment.pk), {"contact": "teacher@example.com"}
-            )
-        self.assertEqual(mail.outbox[0].to, ["teacher@example.com"])
-        self.assertIn(enrollment.code, mail.outbox[0].body)
-
-    def test_an_invitation_to_nowhere_is_refused_at_its_field(self) -> None:
-        enrollment = make_enrollment(self.account)
-        url = self.url(Enrollment, "invite", enrollment.pk)
-        response = self.people[Role.OPERATOR].post(url, {"contact": "+49 171 1234567"})
-        self.assertEqual(response.status_code, 422)
-        self.assertIn("contact", response.context["invitation_form"].errors)
 
 
 class IdentityCertificateTest(AdminTestCase):

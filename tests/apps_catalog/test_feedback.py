@@ -51,7 +51,10 @@ class FeedbackTest(ReconcileTestCase):
         self.assertEqual(self.answer({"token": "hunter2"}).feedback, {"token": "hunter2"})
         self.answer({"token": "hunter2"})
         (line,) = self.lines()
-        self.assertEqual(line.metadata, {"app_id": self.app.pk, "name": self.app.name})
+        self.assertEqual(
+            line.metadata,
+            {"app_id": self.app.pk, "name": self.app.name, "bundle_identifier": self.app.bundle_identifier},
+        )
         self.assertEqual(self.answer({"count": 2}).feedback, {"count": 2})
         self.assertEqual(len(self.lines()), 2)
 

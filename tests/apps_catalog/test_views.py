@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from apps_catalog.models import App, AppType
 from apps_catalog.services.delivery import download_url, manifest_url
-from apps_catalog.views import Pieces, parse_range
+from mdm.common.stored_files import Pieces, parse_range
 from mdm.protocol import plist
 from tests.base import AccountTestCase
 from tests.factories.packages import build_pkg, make_uploaded
@@ -210,7 +210,7 @@ class FileTest(AppViewTest):
             self.assertEqual((response.status_code, response["Allow"]), (405, "GET, HEAD"))
 
     def test_a_storage_elsewhere_sends_the_file_itself(self):
-        with mock.patch("apps_catalog.views.default_storage", Elsewhere()):
+        with mock.patch("mdm.common.stored_files.default_storage", Elsewhere()):
             response = self.get(Range="bytes=0-1")
             head = self.http.head(self.file_path)
         self.assertEqual(response.status_code, 302)

@@ -79,7 +79,7 @@ def running_pomona(data_dir: Path, *, is_fresh: bool = False, **settings: str) -
 
     is_fresh: it has to make its tables by itself, which takes seconds; otherwise they are there.
     """
-    with _own_services(data_dir, is_fresh=is_fresh) as services, started(data_dir, services | settings) as server:
+    with own_services(data_dir, is_fresh=is_fresh) as services, started(data_dir, services | settings) as server:
         yield server
 
 
@@ -150,7 +150,7 @@ def _worker_is_up(server: Running) -> bool:
 
 
 @contextmanager
-def _own_services(data_dir: Path, *, is_fresh: bool) -> Iterator[dict[str, str]]:
+def own_services(data_dir: Path, *, is_fresh: bool) -> Iterator[dict[str, str]]:
     """With DATABASE_URL set (and REDIS_URL), a new database beside it and another Redis database; else the embedded ones."""
     url, redis = os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL", "")
     if not url:
