@@ -1,23 +1,19 @@
 """Requests to addresses that somebody else chose: bounded in time and size, and never into our own network.
 
-What may be asked stands in `addresses.py`. Redirects are followed only where that is asked for, each
-target checked like the first; proxies are not asked.
-
-`http.client` reads the answers, at less than half of what httpx and httpcore cost: thousands of webhooks feel it.
+What may be asked stands in `addresses.py`. Redirects are followed only where that is asked for, each target checked like the
+first; proxies are not asked. httpcore speaks HTTP; what is ours is where it connects to, and when its time is over.
 """
 
-import io
 import select
 import socket
 import ssl
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from http.client import HTTPException, HTTPResponse, IncompleteRead
 from typing import Any, Self
 
+import httpcore
 import httpx
 
 from mdm.common.addresses import BadUrl, OutboundError, check_url, look_up
@@ -61,7 +57,11 @@ class OutboundClient:
         self._max_answer_bytes = max_answer_bytes
         self._follows_redirects = follows_redirects
         self._clock = _Clock()
-        self._kept: dict[tuple[str, str, int], _Connection] = {}
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=_ssl_context(),
+            max_connections=KEPT_CONNECTIONS,
+            network_backend=_CheckedNetwork(self._clock, allows_private=allows_private),
+        )
 
     def __enter__(self) -> Self:
         return self
@@ -70,72 +70,68 @@ class OutboundClient:
         self.close()
 
     def close(self) -> None:
-        while self._kept:
-            self._kept.popitem()[1].close()
+        self._pool.close()
 
     def send(self, method: str, url: str, *, headers: Mapping[str, str], content: bytes = b"") -> Answer:
         """Raises BadUrl, AddressRefused, or OutboundError for whatever else keeps the answer away."""
         target = _target(url, allows_private=self._allows_private)
         self._clock.start(self._timeout_seconds)
         for _ in range(MAX_REDIRECTS + 1):
-            try:
-                answer = self._exchange(method, target, headers, content)
-            except TimeoutError as error:
-                raise OutboundError(f"No answer within {self._timeout_seconds:g} seconds.") from error
-            except (OSError, HTTPException) as error:
-                raise OutboundError(f"The request failed: {error or type(error).__name__}.") from error
+            answer = self._ask(method, target, headers, content)
             if not (self._follows_redirects and answer.status in FOLLOWED):
                 return answer
             target = _next(target, answer, allows_private=self._allows_private)
         raise OutboundError(f"More than {MAX_REDIRECTS} redirects, one after the other, are not followed.")
 
-    def _exchange(self, method: str, target: "_Target", headers: Mapping[str, str], content: bytes) -> Answer:
-        request = _request(method, target, headers, content)
-        kept = self._kept.pop(target.origin, None)
-        if kept is not None:
-            # A server may close it at this very moment, before it sees the request; then it takes another connection.
-            with suppress(ConnectionError):
-                kept.check()
-                return self._ask(kept, method, target, request)
-        return self._ask(_connect(target, self._clock, allows_private=self._allows_private), method, target, request)
-
-    def _ask(self, connection: "_Connection", method: str, target: "_Target", request: bytes) -> Answer:
-        is_kept = False
+    def _ask(self, method: str, target: "_Target", headers: Mapping[str, str], content: bytes) -> Answer:
+        # Compressed answers could be a thousand times larger than what is read of them.
+        sent = {"Host": target.authority, "Accept-Encoding": "identity", "Content-Length": str(len(content)), **headers}
         try:
-            connection.write(request)
-            response = HTTPResponse(connection, method=method)  # type: ignore[arg-type]
-            response.begin()
-            body = response.read(self._max_answer_bytes + 1)
-            is_complete = len(body) <= self._max_answer_bytes
-            if is_complete and response.length:
-                raise IncompleteRead(body, response.length)
-            is_kept = is_complete and not response.will_close and len(self._kept) < KEPT_CONNECTIONS
-        finally:
-            if is_kept:
-                self._kept[target.origin] = connection
-            else:
-                connection.close()
-        names = {name.lower(): value for name, value in response.getheaders()}
-        return Answer(response.status, names, body[: self._max_answer_bytes], is_complete)
+            with self._pool.stream(method, target.plain, headers=list(sent.items()), content=content) as answer:
+                body, is_complete = self._read(answer.iter_stream())
+                names = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in answer.headers}
+                return Answer(answer.status, names, body, is_complete)
+        except httpcore.TimeoutException as error:
+            raise OutboundError(f"No answer within {self._timeout_seconds:g} seconds.") from error
+        except httpcore.LocalProtocolError as error:
+            raise BadUrl(f"The request cannot be sent: {error}.") from error
+        except httpcore.RemoteProtocolError as error:
+            raise OutboundError(f"The request failed: {_what_is_wrong(error)}.") from error
+        except httpcore.NetworkError as error:
+            raise OutboundError(f"The request failed: {error or type(error).__name__}.") from error
+
+    def _read(self, chunks: Iterable[bytes]) -> tuple[bytes, bool]:
+        body = bytearray()
+        for chunk in chunks:
+            body += chunk
+            if len(body) > self._max_answer_bytes:
+                return bytes(body[: self._max_answer_bytes]), False
+        return bytes(body), True
+
+
+def _what_is_wrong(error: httpcore.RemoteProtocolError) -> str:
+    """Never the error's own text: it repeats what strangers sent."""
+    text = str(error)
+    if text.startswith("Server disconnected"):
+        return "the server closed the connection"
+    return "the answer ended too early" if text.startswith("peer closed") else "the answer is not HTTP, or too long"
 
 
 @dataclass(frozen=True)
 class _Target:
-    """A URL that was checked, in the pieces that a request needs. host: as it is looked up. authority: as it is named."""
+    """A URL that was checked; plain: in the pieces that are asked for, authority: as it is named."""
 
     url: httpx.URL
-    origin: tuple[str, str, int]
+    plain: httpcore.URL
     authority: str
-    path: str
 
 
 @lru_cache(maxsize=1024)
 def _target(url: str, *, allows_private: bool) -> _Target:
     """Raises BadUrl, AddressRefused."""
     known = check_url(url, allows_private=allows_private)
-    port = known.port or (443 if known.scheme == "https" else 80)
-    origin = (known.scheme, known.raw_host.decode("ascii"), port)
-    return _Target(known, origin, known.netloc.decode("ascii"), known.raw_path.decode("ascii"))
+    plain = httpcore.URL(scheme=known.raw_scheme, host=known.raw_host, port=known.port, target=known.raw_path)
+    return _Target(known, plain, known.netloc.decode("ascii"))
 
 
 def _next(target: _Target, answer: Answer, *, allows_private: bool) -> _Target:
@@ -152,20 +148,9 @@ def _next(target: _Target, answer: Answer, *, allows_private: bool) -> _Target:
     return _target(str(url), allows_private=allows_private)
 
 
-def _request(method: str, target: _Target, headers: Mapping[str, str], content: bytes) -> bytes:
-    # Compressed answers could be a thousand times larger than what is read of them.
-    sent = {"Host": target.authority, "Accept-Encoding": "identity", "Content-Length": str(len(content)), **headers}
-    lines = [f"{method} {target.path} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
-    if any("\n" in line or "\r" in line for line in lines):
-        raise BadUrl("A line break in a header would end it.")
-    return "\r\n".join([*lines, "", ""]).encode("latin-1") + content
-
-
 @lru_cache(maxsize=1)
 def _ssl_context() -> ssl.SSLContext:
-    context = httpx.create_ssl_context()
-    context.set_alpn_protocols(["http/1.1"])
-    return context
+    return httpx.create_ssl_context()
 
 
 class _Clock:
@@ -178,80 +163,32 @@ class _Clock:
         self._ends_at = time.monotonic() + seconds
 
     def left(self) -> float:
-        """Raises TimeoutError when nothing is."""
+        """Raises httpcore's timeout when nothing is."""
         left = self._ends_at - time.monotonic()
         if left <= 0:
-            raise TimeoutError
+            raise httpcore.ReadTimeout("the time is over")
         return left
 
 
-class _Connection:
-    """A connection whose every step ends with the time of the request: peers that drip bytes hold nobody up."""
+class _CheckedNetwork(httpcore.NetworkBackend):
+    """Looks names up, and connects to the addresses that may be connected to."""
 
-    def __init__(self, sock: socket.socket, clock: _Clock) -> None:
-        self._socket = sock
+    def __init__(self, clock: _Clock, *, allows_private: bool) -> None:
         self._clock = clock
+        self._allows_private = allows_private
 
-    def check(self) -> None:
-        """What can be read before anything was asked is the end of it, or what nobody asked for. Raises ConnectionError."""
-        poll = select.poll()
-        poll.register(self._socket, select.POLLIN)
-        if poll.poll(0):
-            self.close()
-            raise ConnectionError("the server closed the connection")
-
-    def write(self, data: bytes) -> None:
-        left = memoryview(data)
-        while left:
-            self._socket.settimeout(self._clock.left())
-            left = left[self._socket.send(left) :]
-
-    def makefile(self, *_: Any) -> io.BufferedReader:
-        """What HTTPResponse asks a socket for."""
-        return io.BufferedReader(_Incoming(self._socket, self._clock))
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-class _Incoming(io.RawIOBase):
-    """The bytes of one answer; closing it leaves the connection open."""
-
-    def __init__(self, sock: socket.socket, clock: _Clock) -> None:
-        self._socket = sock
-        self._clock = clock
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        self._socket.settimeout(self._clock.left())
-        return self._socket.recv_into(buffer)
-
-
-def _connect(target: _Target, clock: _Clock, *, allows_private: bool) -> _Connection:
-    """To the first of its addresses that answers. Raises AddressRefused, OSError."""
-    scheme, host, port = target.origin
-    failed = OSError(f"{host} has no address")
-    for address in look_up(host, port, allows_private=allows_private):
-        try:
-            sock = _open(address, port, clock.left())
-        except TimeoutError:
-            raise
-        except OSError as error:
-            failed = error
-            continue
-        try:
-            # Head and body go out at once, but an answer to the last piece would wait for the next one.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            if scheme == "https":
-                sock.settimeout(clock.left())
-                sock = _ssl_context().wrap_socket(sock, server_hostname=host)
-        except BaseException:
-            sock.close()
-            raise
-        return _Connection(sock, clock)
-    raise failed
+    def connect_tcp(self, host: str, port: int, *_: Any, **__: Any) -> httpcore.NetworkStream:
+        """To the first of its addresses that answers. Raises AddressRefused."""
+        addresses = look_up(host, port, allows_private=self._allows_private)
+        failed: OSError | None = None
+        for others, address in zip(reversed(range(len(addresses))), addresses, strict=True):
+            try:
+                # An address that swallows everything leaves time for the others: IPv6 often leads nowhere.
+                return _Stream(_open(address, port, self._clock.left() / (others + 1)), self._clock)
+            except OSError as error:
+                failed = error
+        self._clock.left()
+        raise httpcore.ConnectError(str(failed or f"{host} has no address")) from failed
 
 
 def _open(address: str, port: int, timeout: float) -> socket.socket:
@@ -259,8 +196,63 @@ def _open(address: str, port: int, timeout: float) -> socket.socket:
     sock = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
     try:
         sock.settimeout(timeout)
+        # Head and body go out apart; the second would wait for the answer to the first.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.connect((address, port))
     except BaseException:
         sock.close()
         raise
     return sock
+
+
+class _Stream(httpcore.NetworkStream):
+    """A connection whose every step ends with the time of the request: peers that drip bytes hold nobody up."""
+
+    def __init__(self, sock: socket.socket, clock: _Clock) -> None:
+        self._socket = sock
+        self._clock = clock
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        self._socket.settimeout(self._clock.left())
+        try:
+            return self._socket.recv(max_bytes)
+        except TimeoutError as error:
+            raise httpcore.ReadTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.ReadError(str(error)) from error
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        left = memoryview(buffer)
+        try:
+            while left:
+                self._socket.settimeout(self._clock.left())
+                left = left[self._socket.send(left) :]
+        except TimeoutError as error:
+            raise httpcore.WriteTimeout(str(error)) from error
+        except OSError as error:
+            raise httpcore.WriteError(str(error)) from error
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.NetworkStream:
+        try:
+            self._socket.settimeout(self._clock.left())
+            return _Stream(ssl_context.wrap_socket(self._socket, server_hostname=server_hostname), self._clock)
+        except TimeoutError as error:
+            self.close()
+            raise httpcore.ConnectTimeout(str(error)) from error
+        except OSError as error:
+            self.close()
+            raise httpcore.ConnectError(str(error)) from error
+
+    def get_extra_info(self, info: str) -> Any:
+        if info == "ssl_object" and isinstance(self._socket, ssl.SSLSocket):
+            return self._socket
+        if info == "is_readable":  # before anything was asked: the end of it, or what nobody asked for
+            poll = select.poll()
+            poll.register(self._socket, select.POLLIN)
+            return bool(poll.poll(0))
+        return None

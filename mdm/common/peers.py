@@ -139,6 +139,11 @@ class Peer:
                     body = self._read(response)
             except httpx.TimeoutException as error:
                 raise PeerUnreachable(f"{self._name} did not answer in time.") from error
+            except httpx.LocalProtocolError as error:
+                # Its text would repeat the header that is wrong, which may be the secret.
+                raise PeerUnreachable(
+                    f"{self._name} cannot be asked: a header, or another part of the request, is not valid."
+                ) from error
             except httpx.HTTPError as error:
                 reason = str(error)[:200] or type(error).__name__
                 raise PeerUnreachable(f"{self._name} could not be reached: {reason}") from error
@@ -178,7 +183,7 @@ def seconds_until(retry_after: str) -> float:
         return min(float(retry_after), MAX_RETRY_AFTER_SECONDS)
     try:
         at = parsedate_to_datetime(retry_after)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0.0
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)

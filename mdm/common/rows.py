@@ -19,9 +19,21 @@ def select(model: type[Row], condition: str, *values: Any, lock: bool = False) -
 
     Locked rows keep their keys, so whoever only refers to them need not wait.
     """
+    return _select(model, condition, values, "FOR NO KEY UPDATE" if lock else "")
+
+
+def hold(model: type[Row], condition: str, *values: Any) -> list[Row]:
+    """The same, of rows that nobody can delete before our transaction ends: what it writes may refer to them.
+
+    Everybody may go on changing them.
+    """
+    return _select(model, condition, values, "FOR KEY SHARE")
+
+
+def _select(model: type[Row], condition: str, values: Sequence[Any], lock: str) -> list[Row]:
     has_locks = connections[DEFAULT_DB_ALIAS].features.has_select_for_no_key_update
-    suffix = " FOR NO KEY UPDATE" if lock and has_locks else ""
-    return list(model.objects.raw(f"SELECT * FROM {_quoted(model._meta.db_table)} WHERE {condition}{suffix}", values))  # noqa: S608
+    sql = f"SELECT * FROM {_quoted(model._meta.db_table)} WHERE {condition} {lock if has_locks else ''}"  # noqa: S608
+    return list(model.objects.raw(sql, values))
 
 
 def insert(*rows: Model) -> None:

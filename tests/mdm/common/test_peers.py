@@ -129,6 +129,12 @@ def test_an_address_that_is_none_names_its_setting() -> None:
         peer("https://[::1")
 
 
+def test_a_header_that_is_none_is_not_repeated(service: Service) -> None:
+    with peer(service.url) as one, pytest.raises(PeerUnreachable, match="header") as raised:
+        one.ask("GET", "/", headers={"Authorization": "Bearer s3cret\n"})
+    assert "s3cret" not in str(raised.value)
+
+
 def test_only_authorities_of_the_file_are_trusted(certificate: Path, tmp_path: Path) -> None:
     service = Service(certificate=certificate)
     try:
@@ -173,6 +179,13 @@ def test_retry_after_is_a_number_or_a_date() -> None:
     soon = datetime.datetime.now(datetime.UTC) + datetime.timedelta(seconds=90)
     assert 80 < seconds_until(soon.strftime("%a, %d %b %Y %H:%M:%S GMT")) <= 90
     assert [seconds_until(text) for text in ("30", "", "soon", "-5", "9" * 40)] == [30, 0, 0, 0, 86400]
+
+
+@pytest.mark.parametrize(
+    "date", ["01 Jan 99999999999 00:00:00 GMT", "01 Jan 2026 00:00:00 +99999999999999", "01 Jan 1 0:0:0 -9999"]
+)
+def test_a_date_that_no_calendar_has_asks_for_nothing(date: str) -> None:
+    assert seconds_until(f"Mon, {date}") == 0
 
 
 def test_pauses_double_up_to_the_longest_and_differ() -> None:
