@@ -16,7 +16,7 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from enrollment.services.machine_trust import device_authorities
 from enrollment.services.sms_gateway import BadGatewaySettings, gateway
 from mdm.common import crypto
-from mdm.events.log_settings import LEAST_DAYS, fault
+from mdm.events.log_settings import LEAST_DAYS, authorization_fault, fault
 from mdm.push.csr import VendorBundleError, load_vendor_bundle
 
 # Names that only a local network knows: nobody else reaches a server by them.
@@ -177,6 +177,10 @@ def the_log_can_be_forwarded(app_configs: AppConfigs, **options: object) -> list
     if wrong:
         hint = "For example syslog+tls://logs.example.com or https://logs.example.com/pomona."
         found.append(Error(f"LOG_FORWARD_URL cannot be used: {wrong}.", hint=hint, id="pomona.E005"))
+    wrong = authorization_fault(settings.LOG_FORWARD_AUTHORIZATION)
+    if wrong:
+        hint = "Letters, digits and signs of ASCII, on one line."
+        found.append(Error(f"LOG_FORWARD_AUTHORIZATION cannot be used: {wrong}.", hint=hint, id="pomona.E005"))
     if ca_file and not Path(ca_file).is_file():
         text = f"LOG_FORWARD_CA_FILE names {ca_file}, which does not exist: the log cannot be forwarded."
         found.append(Warning(text, hint="Unset it to trust the usual authorities.", id="pomona.W030"))

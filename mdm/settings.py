@@ -303,7 +303,7 @@ LOG_RETENTION_DAYS = env.int("LOG_RETENTION_DAYS", default=365)
 # `syslog+udp://`, `syslog+tcp://`, `syslog+tls://` or `https://`: who gets every line as well; nothing: nobody.
 LOG_FORWARD_URL = env.str("LOG_FORWARD_URL", default="")
 LOG_FORWARD_CA_FILE = env.str("LOG_FORWARD_CA_FILE", default="")
-LOG_FORWARD_AUTHORIZATION = env.str("LOG_FORWARD_AUTHORIZATION", default="")
+LOG_FORWARD_AUTHORIZATION = env.str("LOG_FORWARD_AUTHORIZATION", default="").strip()
 
 # --- Logging ---------------------------------------------------------------------------------------------------------
 LOGGING = {

@@ -194,3 +194,6 @@ def test_a_secret_for_a_collector_that_would_be_shown_or_not_be_used_is_explaine
         assert "abc" not in messages()[0]
     production.LOG_FORWARD_URL = "https://logs.example.com"
     assert found() == []
+    production.LOG_FORWARD_AUTHORIZATION = "Bearer abc\nX-More: 1"
+    assert found() == ["pomona.E005"]
+    assert "abc" not in messages()[0]

@@ -13,7 +13,7 @@ from unfold.decorators import display
 from mdm.accounts.admin_base import EmptyState, EndlessPaginator, Page, ReadOnlyAdmin, actor_of, row_number
 from mdm.accounts.admin_html import link, time_tag, two_lines
 from mdm.accounts.permissions import Action
-from mdm.events.admin_webhook_words import TOPICS, delivery_badge, event_words, pretty
+from mdm.events.admin_webhook_words import TOPICS, delivery_badge, event_words, message_words, pretty
 from mdm.events.models import DeliveryState, Webhook, WebhookDelivery
 from mdm.events.outbox import WEBHOOK_EVENTS
 from mdm.events.services import emit
@@ -85,7 +85,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
     @display(description="Message")
     def what(self, delivery: WebhookDelivery) -> str:
         about = [text for text in (delivery.serial_number, delivery.event_type) if text]
-        return two_lines(event_words(delivery.event_type), " · ".join(about))
+        return two_lines(message_words(delivery), " · ".join(about))
 
     @display(description="Webhook")
     def to(self, delivery: WebhookDelivery) -> str:
@@ -156,7 +156,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
         return self.page(
             request,
             "admin/events/webhook_delivery.html",
-            title=event_words(delivery.event_type),
+            title=message_words(delivery),
             crumb=(title_of(webhook), reverse("admin:mdm_events_webhook_change", args=[webhook.pk])),
             delivery=delivery,
             webhook=webhook,

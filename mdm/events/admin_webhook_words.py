@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from django.utils.safestring import SafeString
 
 from mdm.accounts.admin_html import badge
+from mdm.events.kinds import KINDS
 from mdm.events.micromdm import CONNECT, TOLD_CHECKINS
 from mdm.events.models import DeliveryState, Webhook, WebhookDelivery, WebhookFormat
 from mdm.events.outbox import EVENT_WORDS, OWN_EVENTS, REFERENCE_EVENTS, TEST_EVENT
@@ -52,6 +53,12 @@ def event_words(name: str) -> str:
         return "A device connected"
     topic = name.removeprefix("mdm.")
     return EVENT_WORDS.get(name, name if topic == name else f"A device sent {topic}")
+
+
+def message_words(delivery: WebhookDelivery) -> str:
+    """As the log says it, where it has the line: "A device carried out a command: DeviceLock". From `without_bodies`."""
+    said = KINDS.get(delivery.kind or "") or event_words(delivery.event_type)
+    return f"{said}: {delivery.request_type}" if delivery.request_type else said
 
 
 def choices(names: Sequence[str]) -> list[str]:

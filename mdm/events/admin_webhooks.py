@@ -22,6 +22,7 @@ from mdm.events.admin_webhook_words import (
     delivery_badge,
     event_words,
     events_in_short,
+    message_words,
     standing_badge,
 )
 from mdm.events.models import DeliveryState, Webhook, WebhookDelivery, WebhookFormat
@@ -183,7 +184,7 @@ class WebhookAdmin(ReadOnlyAdmin):
             format_words=FORMAT_WORDS[WebhookFormat(obj.format)],
             events=[(name, event_words(name)) for name in chosen_events(obj)],
             pending=pending_words(obj.pending),
-            deliveries=[(one, event_words(one.event_type), delivery_badge(one)) for one in deliveries],
+            deliveries=[(one, message_words(one), delivery_badge(one)) for one in deliveries],
             deliveries_url=f"{reverse('admin:mdm_events_webhookdelivery_changelist')}?webhook={obj.pk}",
             states=DeliveryState.choices,
             may_send=self.may(request, Action.CONFIGURE) and state in SENDING,

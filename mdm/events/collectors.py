@@ -25,7 +25,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 from django.conf import settings
 
 from mdm.common.peers import Peer, PeerError
-from mdm.events.log_settings import HTTP_SCHEMES, SYSLOG_PORTS, fault
+from mdm.events.log_settings import HTTP_SCHEMES, SYSLOG_PORTS, authorization_fault, fault
 
 SETTING = "LOG_FORWARD_URL"
 NAME = "the collector of logs"
@@ -66,6 +66,9 @@ def collector() -> Collector:
         raise CollectorError(f"{SETTING} cannot be used: {wrong}.")
     parts = urlsplit(settings.LOG_FORWARD_URL)
     if parts.scheme in HTTP_SCHEMES:
+        wrong = authorization_fault(settings.LOG_FORWARD_AUTHORIZATION)
+        if wrong:
+            raise CollectorError(f"LOG_FORWARD_AUTHORIZATION cannot be used: {wrong}.")
         return HttpCollector(parts)
     if parts.scheme == "syslog+udp":
         return UdpCollector(parts)

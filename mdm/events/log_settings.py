@@ -25,3 +25,8 @@ def fault(url: str) -> str:
     if parts.scheme in SYSLOG_PORTS and (parts.path.strip("/") or parts.query):
         return "a syslog receiver has no path"
     return ""
+
+
+def authorization_fault(header: str) -> str:
+    """What is wrong with a LOG_FORWARD_AUTHORIZATION, as a sentence without a word of it; nothing: ""."""
+    return "" if header.isascii() and (not header or header.isprintable()) else "no header may hold such characters"

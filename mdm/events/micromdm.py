@@ -56,7 +56,7 @@ def heard_checkin(message_type: str, key: ChannelKey, raw: bytes, url_params: Ma
 
 def tell(heard: Heard, *, account_id: int, device_id: int) -> None:
     """A row for each webhook that wants it, in the caller's transaction: one statement where there is none."""
-    found = rows.select(Webhook, _CONDITION, account_id)
+    found = rows.hold(Webhook, _CONDITION, account_id)
     if not found:
         return
     message_id, now = str(uuid.uuid4()), timezone.now()

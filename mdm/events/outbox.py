@@ -13,10 +13,10 @@ from typing import Any
 from django.db import transaction
 from django.db.models import Prefetch, prefetch_related_objects
 
+from mdm.common import rows
 from mdm.common.batches import batches
 from mdm.common.many_rows import insert_many
 from mdm.common.nudge import nudge_named
-from mdm.common.rows import insert
 from mdm.events import message_data
 from mdm.events.kinds import KINDS
 from mdm.events.models import SEVERAL_DEVICES, Event, Webhook, WebhookDelivery, WebhookFormat
@@ -82,7 +82,8 @@ OUTGOING = (
 def write_deliveries(events: Sequence[Event]) -> None:
     """A row for each webhook that wants to know, in the caller's transaction; workers hear of them on commit.
 
-    One statement looks for webhooks; where none wants to know, it stays the only one.
+    One statement looks for webhooks; where none wants to know, it stays the only one. Else they are held until the end of
+    the transaction: one that somebody deletes meanwhile would take down with it what the event tells of.
     """
     outgoing = [event for event in events if event.event_type in OUTGOING]
     if not outgoing:
@@ -97,6 +98,7 @@ def write_deliveries(events: Sequence[Event]) -> None:
     outgoing = [event for event in outgoing if (event.account_id, OUTGOING[event.event_type]) in wanted]
     if not outgoing:
         return
+    webhooks = _held(webhooks)
     write_rows(
         delivery_of(webhook, name, some[0], text, order_key=order_key_of(some))
         for name, some, text in _messages(outgoing)
@@ -105,17 +107,24 @@ def write_deliveries(events: Sequence[Event]) -> None:
     )
 
 
+def _held(webhooks: Sequence[Webhook]) -> list[Webhook]:
+    """Those that are still there and enabled, and can only be deleted after our transaction."""
+    keys = [webhook.pk for webhook in webhooks]
+    condition = f"id IN ({', '.join(['%s'] * len(keys))}) AND is_enabled ORDER BY id"
+    return rows.hold(Webhook, condition, *keys)
+
+
 def write_rows(deliveries: Iterable[WebhookDelivery]) -> list[WebhookDelivery]:
     """Up to `FEW` know their primary keys afterwards."""
-    rows = list(deliveries)
-    if 0 < len(rows) <= FEW:
-        insert(*rows)
-    elif rows:
-        insert_many(rows)
-    if rows:
+    written = list(deliveries)
+    if 0 < len(written) <= FEW:
+        rows.insert(*written)
+    elif written:
+        insert_many(written)
+    if written:
         # By name: the task sends, and what it could not send it writes into the log, which uses this module.
         transaction.on_commit(partial(nudge_named, "mdm.events.tasks.deliver_webhooks"))
-    return rows
+    return written
 
 
 def delivery_of(

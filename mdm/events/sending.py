@@ -49,18 +49,17 @@ def new_client() -> OutboundClient:
 
 
 def send(client: OutboundClient, webhook: Webhook, delivery: WebhookDelivery) -> Outcome:
-    """Whatever happens is an outcome: a message that cannot even be read delays no other."""
+    """Whatever happens is an outcome: a message or an answer that cannot even be read delays no other."""
     at, begin = timezone.now(), time.monotonic()
     try:
         body = (delivery.sealed_body or delivery.body).encode()
         answer = client.send("POST", webhook.url, headers=headers(webhook, delivery, body), content=body)
+        outcome = _understood(answer, delivery, at)
     except OutboundError as error:
         outcome = Outcome(delivery, at, error=str(error), is_down=True)
     except Exception:
         logger.exception("message %s of webhook %s could not be sent", delivery.pk, webhook.pk)
-        outcome = Outcome(delivery, at, error="It could not be made ready to be sent.")
-    else:
-        outcome = _understood(answer, delivery, at)
+        outcome = Outcome(delivery, at, error="It could not be sent, or its answer not be understood.")
     return replace(outcome, latency_ms=round((time.monotonic() - begin) * 1000))
 
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from django.db.models import BooleanField, ExpressionWrapper, F, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from httpx import URL
@@ -41,13 +42,15 @@ def with_pending(webhooks: QuerySet[Webhook]) -> QuerySet[Webhook]:
 def without_bodies(deliveries: QuerySet[WebhookDelivery]) -> QuerySet[WebhookDelivery]:
     """For lists: what was sent is not loaded.
 
-    Each has `is_sealed` (whether it holds what a device sent, secrets and all), the `log_id` of its line in the log, and the
-    `serial_number` that it is about; None where there is none.
+    Each has `is_sealed` (whether it holds what a device sent, secrets and all), the `log_id`, `kind` and `request_type` of its
+    line in the log, and the `serial_number` that it is about; None where there is none.
     """
     devices = Event._meta.get_field("device").related_model.objects.filter(pk=OuterRef("order_key"))
     return deliveries.defer("body", "sealed_body").annotate(
         is_sealed=ExpressionWrapper(Q(sealed_body__isnull=False), output_field=BooleanField()),
         log_id=F("event__log_id"),
+        kind=F("event__event_type"),
+        request_type=KeyTextTransform("request_type", "event__metadata"),
         serial_number=Coalesce(F("event__serial_number"), Subquery(devices.values("serial_number"))),
     )
 
@@ -83,7 +86,8 @@ def standing(webhook: Webhook) -> tuple[Standing, str]:
                 f"The receiver has refused everything for {length}. Each message is tried again by itself, later and later; "
                 "its tries below say what the receiver answers."
             )
-        when = ago(rests_until, now) if rests_until and rests_until > now else "soon"
+        is_later = rests_until is not None and rests_until > now + timedelta(minutes=1)
+        when = ago(rests_until, now) if is_later else "in a moment"
         return Standing.RESTING, (
             f"The receiver has taken nothing for {length}. It is tried again {when}; the longer it is away, the longer it is "
             "left alone. Messages wait in their order."

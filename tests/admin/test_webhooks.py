@@ -14,6 +14,7 @@ from django.utils import timezone
 from mdm.accounts.models import Role
 from mdm.events.models import Webhook, WebhookAttempt, WebhookDelivery
 from mdm.events.outbox import OWN_EVENTS, REFERENCE_EVENTS
+from mdm.events.services import emit
 from tests.admin.base import AdminTestCase
 from tests.factories import make_delivery, make_device, make_webhook
 
@@ -350,6 +351,13 @@ class DeliveryTest(WebhookTestCase):
             page = self.reader.get(url)
             for words in ("A device connected", "A device sent TokenUpdate", device.serial_number):
                 self.assertContains(page, words)
+
+    def test_a_command_is_named_by_what_it_was(self) -> None:
+        facts = {"command_uuid": "0001", "request_type": "DeviceLock"}
+        make_webhook(self.account, events=["command.finished"])
+        event = emit("command.acknowledged", account_id=self.account.pk, device=make_device(self.account), **facts)
+        for url in (self.url_of(event.deliveries.get()), self.url(WebhookDelivery, "changelist")):
+            self.assertContains(self.reader.get(url), "A device carried out a command: DeviceLock")
 
     def test_it_follows_while_the_message_waits(self) -> None:
         delivery = make_delivery(self.webhook)

@@ -312,6 +312,19 @@ class DeliveryTest(AccountTestCase):
         self.assertEqual(deliver_due(), 1)
         self.assertEqual(self.receiver.received[-1].path, "/hook/new")
 
+    def test_an_answer_that_cannot_be_understood_ends_like_any_other_try(self):
+        """A lane that ended without a report would hold up the whole worker."""
+        self.receiver.replies = [Reply(200, body=b"fine")]
+        strange, other = make_delivery(self.webhook), make_delivery(self.webhook)
+        with (
+            patch("mdm.events.sending.excerpt", side_effect=[OverflowError("too large"), ""]),
+            self.assertLogs("pomona"),
+        ):
+            deliver_due()
+        strange.refresh_from_db()
+        other.refresh_from_db()
+        self.assertEqual((strange.state, strange.attempts, other.state), ("pending", 1, "delivered"))
+
     def test_a_message_that_cannot_be_read_delays_no_other(self):
         first = make_delivery(self.webhook, sealed_body="secret")
         other = make_delivery(self.webhook)
@@ -320,7 +333,9 @@ class DeliveryTest(AccountTestCase):
             self.assertEqual(deliver_due(), 2)
         first.refresh_from_db(fields=["state", "error"])
         other.refresh_from_db()
-        self.assertEqual((first.state, first.error), ("pending", "It could not be made ready to be sent."))
+        self.assertEqual(
+            (first.state, first.error), ("pending", "It could not be sent, or its answer not be understood.")
+        )
         self.assertEqual(other.state, "delivered")
 
     def test_what_cannot_be_written_down_delays_no_other_webhook(self):

@@ -253,6 +253,16 @@ class HttpTest(ForwardingTestCase):
         self.assertNotIn("abc", "".join(logs.output))
         self.assertNotIn("source=", "".join(logs.output))
 
+    def test_an_authorization_that_is_no_header_is_told_without_a_word_of_it(self) -> None:
+        for header in ("Splunk s3cret\nX-More: 1", "Splunk s3crét"):
+            with self.forwarding_to("http://127.0.0.1:9/", LOG_FORWARD_AUTHORIZATION=header):
+                self.emit()
+                with self.assertLogs("pomona") as logs:
+                    self.assertEqual(forward_due(), 0)
+                self.assertIn("LOG_FORWARD_AUTHORIZATION cannot be used", self.row().error)
+                self.assertNotIn("s3cr", self.row().error + "".join(logs.output))
+            self.rest_is_over()
+
     def test_refusals_and_outages_lose_nothing(self) -> None:
         with HttpReceiver() as receiver, self.forwarding_to(receiver.url):
             self.emit(3)

@@ -1,17 +1,21 @@
 """What is written for webhooks when something happens."""
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta, timezone
 from unittest.mock import patch
 
-from django.db import transaction
+from django.db import OperationalError, connection, transaction
+from django.test import TransactionTestCase, skipUnlessDBFeature
 
 from devices.services.devices import remove_device
 from devices.services.groups import move_devices
 from mdm.accounts.actors import SYSTEM
-from mdm.events.models import SEVERAL_DEVICES, Event, WebhookDelivery
+from mdm.events.micromdm import Heard, tell
+from mdm.events.models import SEVERAL_DEVICES, Event, Webhook, WebhookDelivery
 from mdm.events.outbox import EVENT_WORDS, OUTGOING, OWN_EVENTS, REFERENCE_EVENTS, WEBHOOK_EVENTS, body, wants
 from mdm.events.services import build, emit, emit_many
+from mdm.protocol.ids import ChannelKey
 from tests.base import AccountTestCase
 from tests.factories import make_device, make_group, make_webhook
 
@@ -182,7 +186,9 @@ class OutboxTest(AccountTestCase):
     def test_the_statements_do_not_grow_with_events_or_webhooks(self):
         def cost(count: int) -> None:
             events = [build("device.unenrolled", account_id=self.account.pk, device=self.device) for _ in range(count)]
-            with self.assertNumQueries(4):  # the lines, the webhooks, the devices' groups, the deliveries
+            with self.assertNumQueries(
+                5
+            ):  # the lines, the webhooks, the hold on them, the devices' groups, the deliveries
                 emit_many(events)
 
         cost(1)
@@ -205,3 +211,35 @@ class OutboxTest(AccountTestCase):
             with self.captureOnCommitCallbacks(execute=True) as callbacks:
                 self.emit("device.updated", device=self.device)
             self.assertEqual(callbacks, [])
+
+
+@skipUnlessDBFeature("has_select_for_no_key_update")
+class HeldWebhookTest(TransactionTestCase):
+    """One that is deleted at the very moment must not take down the transaction of what it is told of."""
+
+    def can_lock(self, **options: bool) -> bool:
+        """As another process."""
+        try:
+            with transaction.atomic():
+                Webhook.objects.select_for_update(nowait=True, **options).get()
+        except OperationalError:
+            return False
+        finally:
+            connection.close()
+        return True
+
+    def test_nobody_deletes_a_webhook_that_a_message_is_just_written_for(self):
+        device = make_device()
+        heard = Heard("mdm.Connect", ChannelKey(device.udid), b"<plist/>")
+        for form, write in {
+            "native": lambda: emit("device.enrolled", account_id=device.account_id, device=device),
+            "micromdm": lambda: tell(heard, account_id=device.account_id, device_id=device.pk),
+        }.items():
+            Webhook.objects.all().delete()
+            make_webhook(device.account, format=form)
+            with self.subTest(form), ThreadPoolExecutor(1) as other:
+                with transaction.atomic():
+                    write()
+                    self.assertFalse(other.submit(self.can_lock).result())
+                    self.assertTrue(other.submit(self.can_lock, no_key=True).result(), "workers go on")
+                self.assertTrue(other.submit(self.can_lock).result())

@@ -128,7 +128,7 @@ class OwnEventsTest(AccountTestCase):
                 )
                 for number in range(count)
             ]
-            with self.assertNumQueries(4):  # the lines, the webhooks, the devices' groups, the deliveries
+            with self.assertNumQueries(5):  # lines, webhooks, the hold on them, groups of devices, deliveries
                 emit_many(lines)
 
         cost(1)
