@@ -119,8 +119,7 @@ def output_of(job: ScriptJob, run: ScriptRun) -> str:
 
 def is_hidden(job: ScriptJob, run: ScriptRun) -> bool:
     """Of a secret attribute nothing is shown but why a script that printed nothing came to its end."""
-    is_secret = bool(job.custom_attribute and job.custom_attribute.is_secret)
-    return is_secret and (bool(run.status_code) or run.state == RunState.SENT)
+    return job.hides_output and (bool(run.status_code) or run.state == RunState.SENT)
 
 
 def readable(text: str) -> str:

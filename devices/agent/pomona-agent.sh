@@ -123,10 +123,9 @@ call() { # METHOD PATH [FILE] [SECONDS]
 			printf 'header = "Authorization: Bearer %s"\n' "$token"
 			printf 'header = "Pomona-Agent-Version: %s"\n' "$VERSION"
 			printf 'header = "Content-Type: application/octet-stream"\nheader = "Expect:"\n'
-			if [ -n "${3-}" ]; then
-				printf 'data-binary = "@%s"\n' "$3"
-			elif [ "$1" = POST ]; then
-				printf 'data = ""\n'
+			if [ "$1" = POST ]; then
+				# Not `data = ""`: older versions of curl take that for a missing value, and send no length.
+				printf 'data-binary = "@%s"\n' "${3:-/dev/null}"
 			fi
 		} | curl -q --config - --silent --globoff --proto "$scheme" --connect-timeout 15 --max-time "${4:-300}" \
 			--max-filesize "$ANSWER_BYTES" --output "$work/body" --dump-header "$work/headers" --write-out '%{http_code}'
@@ -401,7 +400,7 @@ as_console_user() { # whose session owns the screen; nobody's when the login win
 	write "$dir/place" "$place"
 	cp "$dir/script" "$place/script"
 	chmod 700 "$place" "$place/script"
-	chown -R "$user" "$place"
+	chown "$user" "$place/script" && chown "$user" "$place"
 	start_group env -i PATH="$PATH" launchctl asuser "$uid" sudo -H -u "$user" -- \
 		"$place/script" </dev/null >"$dir/pipe" 2>&1
 	child=$started

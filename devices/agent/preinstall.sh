@@ -9,7 +9,7 @@ label=com.pomona.agent
 
 launchctl print "system/$label" >/dev/null 2>&1 || exit 0
 launchctl bootout "system/$label" >/dev/null 2>&1
-# It goes in its own time: a script that it runs is told to end.
+# It goes in its own time. A script that it runs goes on, and the next one follows it.
 tries=0
 while launchctl print "system/$label" >/dev/null 2>&1; do
 	tries=$((tries + 1))

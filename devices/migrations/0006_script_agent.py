@@ -30,6 +30,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddField(
             model_name="scriptjob",
+            name="is_output_secret",
+            field=models.BooleanField(default=False, editable=False),
+        ),
+        migrations.AddField(
+            model_name="scriptjob",
             name="run_as",
             field=models.CharField(
                 choices=[("root", "root"), ("console_user", "Whoever is signed in at the screen")],

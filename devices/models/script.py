@@ -45,6 +45,8 @@ class ScriptJob(AccountScoped):
     custom_attribute_regex = models.CharField(
         max_length=500, blank=True, help_text="What is taken out of the output before."
     )
+    # Written down when it begins: the attribute may be gone when the output comes.
+    is_output_secret = models.BooleanField(default=False, editable=False)
     run_as = models.CharField(max_length=20, choices=RunAs, default=RunAs.ROOT)
     timeout_seconds = models.PositiveIntegerField(default=3600, help_text="The Mac ends the script after so long.")
     created_by = models.CharField(max_length=200, blank=True)
@@ -61,6 +63,11 @@ class ScriptJob(AccountScoped):
 
     def __str__(self) -> str:
         return f"{self.script_name} {self.job_id}"
+
+    @property
+    def hides_output(self) -> bool:
+        """What its Macs print is for a secret attribute, or was."""
+        return self.is_output_secret or (self.custom_attribute is not None and self.custom_attribute.is_secret)
 
 
 class RunState(models.TextChoices):

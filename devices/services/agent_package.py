@@ -107,13 +107,25 @@ def _build(account: Account) -> int:
     # Stored before its row: the storage may be far away, and no transaction waits for it.
     package.file.save("", file, save=False)
     try:
-        with transaction.atomic():
-            package.save(force_insert=True)
-    except IntegrityError:
-        # Another worker was quicker, or the account went.
-        delete_stored([package.file.name])
-        return 0
+        is_kept = _keep(package, certificate)
     except BaseException:
         delete_stored([package.file.name])
         raise
-    return 1
+    if not is_kept:
+        delete_stored([package.file.name])
+    return int(is_kept)
+
+
+def _keep(package: AgentPackage, certificate: InstallerCertificate | None) -> bool:
+    """False when another worker was quicker, the account went, or the certificate was uploaded anew meanwhile."""
+    try:
+        with transaction.atomic():
+            if certificate is not None:
+                # Locked: an upload that comes now waits for this package, and then drops it.
+                present = InstallerCertificate.objects.filter(pk=certificate.pk).only("pk")
+                if present.select_for_update(no_key=True).first() is None:
+                    return False
+            package.save(force_insert=True)
+    except IntegrityError:
+        return False
+    return True

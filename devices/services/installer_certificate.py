@@ -21,7 +21,7 @@ from cryptography.x509.oid import NameOID
 from django.db import transaction
 from django.utils import timezone
 
-from devices.models import InstallerCertificate
+from devices.models import AgentPackage, InstallerCertificate
 from devices.services.errors import DeviceError
 from mdm.accounts.actors import Actor
 from mdm.accounts.models import Account
@@ -84,6 +84,8 @@ def upload_installer_certificate(
             fingerprint=certs.fingerprint(opened.certificate),
             not_after=opened.not_after,
         )
+        # What the same certificate signed before may lack those above it. The file goes when packages are tidied.
+        AgentPackage.objects.filter(account=account, certificate_fingerprint=row.fingerprint).delete()
         emit("installer_certificate.uploaded", account_id=account.pk, actor=actor, **_facts(row))
         transaction.on_commit(partial(nudge_named, BUILDER))
     return row

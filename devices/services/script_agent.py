@@ -5,6 +5,7 @@ managed preferences of the domain of that name. Source: Apple, "Managed Preferen
 """
 
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -20,6 +21,7 @@ from mdm.commands.services import enqueue_each, recipe
 from mdm.common.text import clean_text
 from mdm.common.tokens import digest, new_token
 from mdm.protocol.profile import configuration, payload, stable_uuid
+from mdm.protocol.request_types.targets import is_older
 
 DOMAIN = "com.pomona.agent"
 PROFILE_IDENTIFIER = f"{DOMAIN}.profile"
@@ -27,6 +29,7 @@ RECIPE = "script_agent"
 TOKEN_BYTES = 32
 MAX_TOKEN_LENGTH = 200
 CHUNK = 200
+FIRST_WITH_SWITCH = "13"  # of macOS, whose System Settings list daemons under Login Items
 
 
 # --- Getting it there -------------------------------------------------------------------------------------------------
@@ -126,11 +129,25 @@ def agent_profile(device: Device) -> bytes:
         PROFILE_IDENTIFIER,
         stable_uuid(device.uuid, "script agent profile"),
         "Scripts",
-        [preferences],
+        [preferences, *_kept_going(device)],
         organization=device.account.name,
         description="Lets this Mac fetch the scripts that it is to run.",
         removal_disallowed=True,
     )
+
+
+def _kept_going(device: Device) -> list[dict[str, Any]]:
+    """A payload by which people cannot switch the launch daemon off, where they could and the Mac takes it.
+
+    Source: Apple, "ServiceManagementManagedLoginItems".
+    """
+    has_switch = bool(device.os_version) and not is_older(device.os_version, FIRST_WITH_SWITCH)
+    if not has_switch or device.is_user_enrollment:
+        return []
+    rule = {"RuleType": "Label", "RuleValue": DOMAIN, "Comment": "Runs the scripts of this Mac's management."}
+    uuid = stable_uuid(device.uuid, "script agent background item")
+    kind = "com.apple.servicemanagement"
+    return [payload(kind, f"{DOMAIN}.background", uuid, "Scripts in the background", Rules=[rule])]
 
 
 def forget_agent(device: Device, command_uuid: str) -> bool:

@@ -55,7 +55,7 @@ def add_output(device: Device, name: str, claim: str, *, offset: int, data: byte
     if run.state != RunState.SENT or not claim or run.claim != claim:
         return Heard.NOT_YOURS, 0
     data = data[: max(0, MAX_OUTPUT_BYTES - offset)]
-    if _is_secret(run.job):
+    if run.job.hides_output:
         return Heard.YES, offset + len(data)
     text, used = _whole_characters(data)
     if not used or offset != run.output_bytes:
@@ -88,7 +88,7 @@ def take_end(device: Device, name: str, claim: str, end: End) -> Heard:
 
 def _store(run: ScriptRun, end: End) -> bool:
     """False when it had ended before."""
-    kept, is_secret = readable_output(end.output), _is_secret(run.job)
+    kept, is_secret = readable_output(end.output), run.job.hides_output
     shown = "" if is_secret else kept
     return bool(
         ScriptRun.objects.filter(_AWAITED, pk=run.pk).update(
@@ -99,7 +99,7 @@ def _store(run: ScriptRun, end: End) -> bool:
             response=shown if end.why == EXITED or shown else ENDING_WORDS[end.why],
             output_bytes=max(end.total, len(end.output)),
             # Workers take it out of here.
-            sealed_response=_SEALED.seal(kept if is_secret and end.is_good else "", run.secret_id),
+            sealed_response=_SEALED.seal(kept if is_secret and _is_wanted(run.job, end) else "", run.secret_id),
             is_output_due=_is_wanted(run.job, end),
             finished_at=timezone.now(),
         )
@@ -117,7 +117,7 @@ def _tell(run: ScriptRun, device: Device, end: End) -> None:
             level=Level.INFO if end.is_good else Level.WARNING,
             name=run.job.script_name,
             job_status=_code(end),
-            job_response=HIDDEN if _is_secret(run.job) else readable_output(end.output),
+            job_response=HIDDEN if run.job.hides_output else readable_output(end.output),
             **({} if end.why == EXITED else {"ending": end.why}),
         )
     else:
@@ -148,10 +148,6 @@ def _whole_characters(data: bytes) -> tuple[str, int]:
 
 def _code(end: End) -> str:
     return "" if end.exit_code is None else str(end.exit_code)
-
-
-def _is_secret(job: ScriptJob) -> bool:
-    return job.custom_attribute is not None and job.custom_attribute.is_secret
 
 
 def _is_wanted(job: ScriptJob, end: End) -> bool:

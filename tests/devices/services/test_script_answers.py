@@ -6,12 +6,21 @@ from unittest import mock
 from django.utils import timezone
 
 from devices.models import RunState, ScriptRun
-from devices.services.script_answers import ENDINGS, MAX_OUTPUT_BYTES, End, add_output, readable_output, take_end
+from devices.services.attributes import delete_attribute
+from devices.services.script_answers import (
+    ENDINGS,
+    HIDDEN,
+    MAX_OUTPUT_BYTES,
+    End,
+    add_output,
+    readable_output,
+    take_end,
+)
 from devices.services.script_jobs import start_job
 from devices.services.script_orders import Heard, begin, next_order, order_id
 from devices.services.script_runs import ENDING_WORDS, NO_ANSWER, REFUSALS
 from devices.tasks import tend_script_jobs
-from mdm.accounts.actors import Actor, Source
+from mdm.accounts.actors import SYSTEM, Actor, Source
 from mdm.events.models import Event, Level
 from tests.base import AccountTestCase
 from tests.factories import make_api_key, make_attribute, make_device, make_script, make_script_job, make_script_run
@@ -128,6 +137,26 @@ class EndTest(AnswersTestCase):
         self.assertEqual(begin(self.mac, order_id(run), CLAIM), Heard.NOT_YOURS)
         self.end()
         self.assertEqual((self.run_row.state, self.run_row.ending), (RunState.COMPLETED, ""))
+
+
+class SecretAttributeTest(AnswersTestCase):
+    def begin_run(self, **options):
+        self.attribute = make_attribute(self.account, "vault_code", secret=True)
+        script = make_script(self.account, "Rotate")
+        self.job = start_job(script, devices=[self.mac], custom_attribute=self.attribute, actor=SYSTEM)
+        self.run_row = self.job.runs.get()
+
+    def test_its_output_stays_secret_when_the_attribute_is_deleted_before_it_comes(self):
+        delete_attribute(self.attribute, SYSTEM)
+        self.assertIn(b"\nLive: no\n", next_order(self.mac).body)
+        begin(self.mac, order_id(self.run_row), CLAIM)
+        add_output(self.mac, order_id(self.run_row), CLAIM, offset=0, data=b"open se")
+        self.end(output=b"open sesame")
+        run = self.run_row
+        self.assertEqual((run.state, run.response, run.sealed_response), (RunState.COMPLETED, "", ""))
+        self.assertFalse(run.is_output_due)
+        [event] = self.events("script.ran")
+        self.assertEqual(event.metadata["job_response"], HIDDEN)
 
 
 class ReadableTest(AnswersTestCase):

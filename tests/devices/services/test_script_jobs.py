@@ -15,6 +15,7 @@ from django.utils import timezone
 from devices.models import AgentKey, Device, DeviceState, RunState, ScriptAgent, ScriptJob, ScriptRun
 from devices.services import script_output
 from devices.services.agent_keys import agent_key, sign
+from devices.services.agent_program import launch_daemon
 from devices.services.attributes import delete_attribute, values_of
 from devices.services.devices import remove_device
 from devices.services.script_agent import agent_profile, find_agent, provide_agents
@@ -81,7 +82,7 @@ class AgentTest(JobsTestCase):
         self.start()
         [command] = self.installs()
         profile = plistlib.loads(plistlib.loads(complete(command))["Command"]["Payload"])
-        [payload] = profile["PayloadContent"]
+        payload = profile["PayloadContent"][0]
         self.assertEqual(payload["PayloadType"], "com.pomona.agent")
         self.assertTrue(payload["URL"].endswith("/mdm/agent"))
         self.assertEqual(find_agent(payload["Token"]).device, self.mac)
@@ -89,6 +90,18 @@ class AgentTest(JobsTestCase):
         key = load_der_public_key(base64.b64decode(payload["SigningKey"]))
         key.verify(base64.b64decode(sign(self.account.pk, b"order")), b"order", ec.ECDSA(hashes.SHA256()))
         self.assertEqual(profile, plistlib.loads(agent_profile(self.mac)))
+
+    def test_where_people_can_switch_daemons_off_the_profile_keeps_the_agent_going(self):
+        self.start()
+        label = plistlib.loads(launch_daemon())["Label"]
+        for version, expected in (("12.7.6", []), ("13.0", [label]), ("26.1", [label]), ("", [])):
+            self.mac.os_version = version
+            profile = plistlib.loads(agent_profile(self.mac))
+            rules = [rule for one in profile["PayloadContent"] for rule in one.get("Rules", ())]
+            with self.subTest(version=version):
+                self.assertEqual([rule["RuleValue"] for rule in rules if rule["RuleType"] == "Label"], expected)
+        self.mac.os_version, self.mac.is_user_enrollment = "14.5", True
+        self.assertEqual(len(plistlib.loads(agent_profile(self.mac))["PayloadContent"]), 1)
 
     def test_a_mac_that_enrolled_anew_gets_another_token(self):
         self.start()

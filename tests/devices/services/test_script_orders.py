@@ -111,6 +111,19 @@ class HandOutTest(OrdersTestCase):
         self.start(custom_attribute=make_attribute(self.account, "password", secret=True))
         self.assertEqual(read(next_order(self.mac))[0]["Live"], "no")
 
+    def test_a_script_with_the_line_ends_of_windows_comes_with_those_of_a_shell(self):
+        self.script = make_script(self.account, "From Windows", content="#!/bin/bash \r\n\r\necho hi\r\n")
+        job = self.start()
+        head, script = read(next_order(self.mac))
+        self.assertEqual(script, b"#!/bin/bash \n\necho hi\n")
+        self.assertEqual(head["Script-Length"], str(len(script)))
+        self.assertEqual(job.content, "#!/bin/bash \r\n\r\necho hi\r\n")
+
+    def test_what_a_script_for_shells_says_with_line_ends_of_windows_stays(self):
+        self.script = make_script(self.account, "Sends mail", content="#!/bin/sh\nprintf 'HELO x\r\n'\n")
+        self.start()
+        self.assertEqual(read(next_order(self.mac))[1], b"#!/bin/sh\nprintf 'HELO x\r\n'\n")
+
     def test_variables_are_filled_in_where_the_script_wants_it(self):
         room = make_attribute(self.account, "room", default="lobby")
         make_attribute_value(self.mac, room, "cellar ä")

@@ -197,6 +197,12 @@ class RunTest(AgentTestCase):
         with mock.patch("mdm.endpoints.agent.MAX_BODY_BYTES", 10):
             self.assertEqual(self.end(b"x" * 11).status_code, 413)
 
+    def test_a_body_whose_length_is_not_told_is_411_and_ends_nothing(self):
+        self.begin()
+        path = f"/mdm/agent/runs/{order_id(self.run_row)}/end?{urlencode({'claim': CLAIM, 'why': 'exited', 'exit': 0})}"
+        self.assertEqual(self.post(path, HTTP_TRANSFER_ENCODING="chunked").status_code, 411)
+        self.assertEqual(self.state()[0], RunState.SENT)
+
     def test_unknown_runs_and_those_of_other_macs_are_404(self):
         other = make_script_agent(make_device(self.account, platform="macOS"))
         foreign = make_script_agent(make_device(self.other_account, platform="macOS"))
