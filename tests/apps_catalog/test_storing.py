@@ -111,7 +111,7 @@ class StoreTest(AccountTestCase):
     def test_a_file_that_cannot_be_deleted_is_logged(self):
         version = self.store()
         failing = mock.patch.object(default_storage, "delete", side_effect=OSError("no"))
-        logged = self.assertLogs("apps_catalog.services.storing", "ERROR")
+        logged = self.assertLogs("mdm.common.stored_files", "ERROR")
         with failing, logged, self.captureOnCommitCallbacks(execute=True):
             delete_files([version])
 
