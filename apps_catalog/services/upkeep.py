@@ -3,25 +3,22 @@
 Each run does a bounded amount, does nothing twice, and leaves the rest to the next one.
 """
 
-import logging
 import random
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 from django.conf import settings
-from django.core.files.storage import default_storage
 from django.db import transaction
 from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 
 from apps_catalog.models import App, AppInstall, AppType, AppVersion, ProcessingStatus
-from apps_catalog.models.app import STORED_APPS, folder_of
+from apps_catalog.models.app import STORED_APPS
 from apps_catalog.services.storing import delete_files
 from mdm.commands.models import Command
 from mdm.commands.states import WAITING
+from mdm.common import stored_files
 from mdm.common.batches import rows_by_key
-from mdm.common.stored_files import delete_stored
 
 # Longer than any upload takes: what is stored and has no row yet may still get it.
 LEFT_BEHIND = timedelta(days=1)
@@ -32,8 +29,6 @@ KEPT_FOR = timedelta(days=30)
 MOST_VERSIONS = 1000
 MOST_LOOKUPS = 5000
 BATCH = 500
-
-logger = logging.getLogger(__name__)
 
 
 def tidy_up() -> dict[str, int]:
@@ -67,13 +62,13 @@ def drop_superseded() -> int:
 
 def drop_left_behind() -> int:
     """Files that no row names: whoever stored them was ended before the commit. Returns how many went."""
-    total = 0
-    for name in _left_behind():
-        delete_stored([name])
-        total += 1
-        if total == MOST_FILES:
-            break
-    return total
+    return stored_files.drop_left_behind(
+        STORED_APPS,
+        _named_by_rows,
+        before=timezone.now() - LEFT_BEHIND,
+        most_folders=MOST_FOLDERS,
+        most_files=MOST_FILES,
+    )
 
 
 def drop_stale_uploads() -> int:
@@ -118,32 +113,6 @@ def _superseded() -> QuerySet[AppVersion]:
 def _wanted_by_commands(versions: list[int]) -> set[int]:
     waiting = Command.objects.filter(state__in=WAITING, parameters__Recipe="app", parameters__version__in=versions)
     return set(waiting.values_list("parameters__version", flat=True))
-
-
-def _left_behind() -> Iterator[str]:
-    before = timezone.now() - LEFT_BEHIND
-    folders = _folders()
-    for account_id in random.sample(folders, min(len(folders), MOST_FOLDERS)):
-        folder = folder_of(account_id)
-        names = {f"{folder}/{name}" for name in default_storage.listdir(folder)[1]}
-        # Read after the listing: what is in it and was committed meanwhile has its row.
-        for name in sorted(names - _named_by_rows(account_id)):
-            try:
-                is_old = default_storage.get_modified_time(name) < before
-            except Exception:  # each storage has its own errors; a file that has just gone is no trouble
-                logger.exception("The age of %s in the storage is not known", name)
-                continue
-            if is_old:
-                yield name
-
-
-def _folders() -> list[int]:
-    """Accounts that have something in the storage, those that were deleted too; other folders are not ours."""
-    try:
-        names, _ = default_storage.listdir(STORED_APPS)
-    except FileNotFoundError:
-        return []  # nothing was ever uploaded
-    return [int(name) for name in names if name.isascii() and name.isdecimal() and len(name) < 19]
 
 
 def _named_by_rows(account_id: int) -> set[str]:

@@ -3,9 +3,6 @@
 Each run does a bounded amount, does nothing twice, and leaves the rest to the next one.
 """
 
-import logging
-import random
-from collections.abc import Iterator
 from datetime import timedelta
 
 from django.core.files.storage import default_storage
@@ -16,6 +13,7 @@ from django.utils import timezone
 from devices.models import AgentPackage
 from devices.models.agent import STORED_AGENTS
 from devices.services.agent_package import current_packages
+from mdm.common import stored_files
 from mdm.common.stored_files import delete_stored
 
 # A Mac that has just been told of a package still fetches it; a worker that has just stored one still writes its row.
@@ -23,8 +21,6 @@ KEPT_FOR = timedelta(days=2)
 MOST_ROWS = 1000
 MOST_FOLDERS = 1000  # by chance which, if there are more accounts
 MOST_FILES = 2000
-
-logger = logging.getLogger(__name__)
 
 
 def tidy_packages() -> int:
@@ -54,37 +50,14 @@ def drop_lost() -> int:
 
 def drop_left_behind() -> int:
     """Files without a row: of accounts that were deleted, and of workers that were ended before the commit."""
-    total = 0
-    for name in _left_behind():
-        delete_stored([name])
-        total += 1
-        if total == MOST_FILES:
-            break
-    return total
+    return stored_files.drop_left_behind(
+        STORED_AGENTS,
+        _named_by_rows,
+        before=timezone.now() - KEPT_FOR,
+        most_folders=MOST_FOLDERS,
+        most_files=MOST_FILES,
+    )
 
 
-def _left_behind() -> Iterator[str]:
-    before = timezone.now() - KEPT_FOR
-    folders = _folders()
-    for account_id in random.sample(folders, min(len(folders), MOST_FOLDERS)):
-        folder = f"{STORED_AGENTS}/{account_id}"
-        names = {f"{folder}/{name}" for name in default_storage.listdir(folder)[1]}
-        # Read after the listing: what is in it and was committed meanwhile has its row.
-        known = AgentPackage.objects.filter(account_id=account_id).values_list("file", flat=True)
-        for name in sorted(names - set(known)):
-            try:
-                is_old = default_storage.get_modified_time(name) < before
-            except Exception:  # each storage has its own errors; a file that has just gone is no trouble
-                logger.exception("The age of %s in the storage is not known", name)
-                continue
-            if is_old:
-                yield name
-
-
-def _folders() -> list[int]:
-    """Accounts that have something in the storage, those that were deleted too."""
-    try:
-        names, _ = default_storage.listdir(STORED_AGENTS)
-    except FileNotFoundError:
-        return []  # nothing was ever built
-    return [int(name) for name in names if name.isascii() and name.isdecimal() and len(name) < 19]
+def _named_by_rows(account_id: int) -> set[str]:
+    return set(AgentPackage.objects.filter(account_id=account_id).values_list("file", flat=True))

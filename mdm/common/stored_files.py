@@ -1,8 +1,10 @@
 """Files in the storage, whatever it is (a folder, a service of its own): sent to whoever may have them, and removed."""
 
 import logging
+import random
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
 from typing import BinaryIO, NamedTuple
 
 from django.core.files.storage import default_storage
@@ -58,6 +60,47 @@ def delete_stored(names: Iterable[str]) -> None:
             default_storage.delete(name)
         except Exception:
             logger.exception("The file %s could not be removed from the storage", name)
+
+
+def drop_left_behind(
+    top: str, named_by_rows: Callable[[int], set[str]], *, before: datetime, most_folders: int, most_files: int
+) -> int:
+    """Remove older files of `top/ACCOUNT/` that no row names: whoever stored them was ended before the commit, or the account
+    went. Returns how many. named_by_rows: of an account by its key; other folders than those of accounts are not ours.
+    """
+    total = 0
+    folders = _folders(top)
+    for account_id in random.sample(folders, min(len(folders), most_folders)):
+        for name in _left_behind(f"{top}/{account_id}", account_id, named_by_rows, before):
+            delete_stored([name])
+            total += 1
+            if total == most_files:
+                return total
+    return total
+
+
+def _left_behind(
+    folder: str, account_id: int, named_by_rows: Callable[[int], set[str]], before: datetime
+) -> Iterator[str]:
+    names = {f"{folder}/{name}" for name in default_storage.listdir(folder)[1]}
+    # Read after the listing: what is in it and was committed meanwhile has its row.
+    for name in sorted(names - named_by_rows(account_id)):
+        try:
+            is_old = default_storage.get_modified_time(name) < before
+        except Exception:  # each storage has its own errors; a file that has just gone is no trouble
+            logger.exception("The age of %s in the storage is not known", name)
+            continue
+        if is_old:
+            yield name
+
+
+def _folders(top: str) -> list[int]:
+    """Accounts that have something there, those that were deleted too."""
+    try:
+        names, _ = default_storage.listdir(top)
+    except FileNotFoundError:
+        return []  # nothing was ever stored
+    return [int(name) for name in names if name.isascii() and name.isdecimal() and len(name) < 19]
 
 
 class Pieces:

@@ -96,7 +96,7 @@ class LeftBehindTest(UpkeepTestCase):
         names = [self.put("apps/7/a.ipa"), self.put("apps/7/b.ipa")]
         ages = [OSError("no"), timezone.now() - timedelta(days=9)]
         asked = mock.patch.object(type(default_storage._wrapped), "get_modified_time", side_effect=ages)
-        with asked, self.assertLogs("apps_catalog.services.upkeep", "ERROR"):
+        with asked, self.assertLogs("mdm.common.stored_files", "ERROR"):
             self.assertEqual(upkeep.drop_left_behind(), 1)
         self.assertEqual(self.stored(), {names[0]})
 
