@@ -173,7 +173,7 @@ class BrowserTest(StaticLiveServerTestCase):
             expect(page.get_by_text("The receiver takes what it is sent.")).to_be_visible()
             self.assertNotIn(webhook.secret, page.content())
             page.get_by_role("button", name="Send test").click()
-            row = page.get_by_role("row", name="Somebody asked for a test")
+            row = page.get_by_role("row", name="A test was sent to a webhook")
             expect(row.get_by_text("Tried again")).to_be_visible()
             # A worker sends it once more; the page notices by itself.
             WebhookDelivery.objects.update(state="delivered", status_code=204, error="", due_at=None)

@@ -30,6 +30,11 @@ class Reply:
     drips: bool = False
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 256  # as servers have it; with Python's five, many that connect at once are reset
+
+
 class WebhookReceiver:
     """received: every request, in order. accepted: those of them that were answered 2xx.
 
@@ -59,8 +64,7 @@ class WebhookReceiver:
             def log_message(self, *_: object) -> None:
                 """Quiet."""
 
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.server.daemon_threads = True
+        self.server = _Server(("127.0.0.1", 0), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_port}/hook"
 
     def _answer(self, handler: BaseHTTPRequestHandler, reply: Reply) -> None:
