@@ -5,7 +5,6 @@ All of it may run twice, and end anywhere: rows say what is to be done, and each
 """
 
 import logging
-import time
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -22,7 +21,7 @@ from apps_catalog.services.vpp_lease import claim, hold, holding, next_due, rele
 from apps_catalog.services.vpp_sync import compare, log_synced
 from apps_catalog.vpp_answers import ManagedElsewhere, Refused, TokenRefused, VppError
 from apps_catalog.vpp_client import VppClient
-from mdm.common.leases import TakenOver, TurnIsOver
+from mdm.common.leases import TakenOver, TurnIsOver, take_turns
 from mdm.common.pauses import pause_seconds
 from mdm.events.models import Level
 from mdm.events.services import emit
@@ -41,15 +40,16 @@ MOST_ATTEMPTS = 1000  # counted no further
 def manage_due() -> int:
     """Every token for which something is due, one after the other. Several workers may run: each takes its own."""
     release_unneeded()
-    until = time.monotonic() + TURN_SECONDS
     tended: set[int] = set()
-    while time.monotonic() < until and (token := claim(tended)):
-        tended.add(token.pk)
-        try:
-            tend(token, until=until)
-        except TakenOver:
-            logger.warning("content token %s was taken over by another worker", token.pk)
-    return len(tended)
+
+    def claim_next() -> ContentToken | None:
+        """Each once a turn: something is due again soon after."""
+        token = claim(tended)
+        if token is not None:
+            tended.add(token.pk)
+        return token
+
+    return take_turns(claim_next, tend, seconds=TURN_SECONDS)
 
 
 def seconds_to_next() -> float | None:

@@ -8,7 +8,6 @@ from django import forms
 from django.contrib import admin
 from django.db.models import Count, Max
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
-from django.shortcuts import redirect
 from django.utils.http import content_disposition_header
 from unfold.decorators import display
 
@@ -24,7 +23,7 @@ from devices.services.installer_certificate import (
     upload_installer_certificate,
 )
 from devices.services.script_jobs import enrolled_macs
-from mdm.accounts.admin_base import AccountAdmin, Page, actor_of
+from mdm.accounts.admin_base import OnePageAdmin, Page, actor_of
 from mdm.accounts.admin_forms import ConfirmForm, PageForm, SmallFileField
 from mdm.accounts.models import Account
 from mdm.accounts.permissions import Action
@@ -63,7 +62,7 @@ class VersionCount:
 
 
 @admin.register(InstallerCertificate)
-class ScriptAgentAdmin(AccountAdmin):
+class ScriptAgentAdmin(OnePageAdmin):
     list_display = ("name",)
     pages = (
         Page("upload/", "upload", Action.CONFIGURE, post_only=True),
@@ -78,16 +77,8 @@ class ScriptAgentAdmin(AccountAdmin):
     def name(self, certificate: InstallerCertificate) -> str:
         return certificate.common_name
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        self.demand(request, Action.VIEW)
+    def show(self, request: HttpRequest) -> HttpResponse:
         return self._page(request, CertificateForm(account=request.get_account()))
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        self.get_object(request, object_id)
-        self.demand(request, Action.VIEW)
-        return redirect(self.list_url)
 
     def upload(self, request: HttpRequest) -> HttpResponse:
         account = request.get_account()

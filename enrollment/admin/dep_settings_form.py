@@ -13,25 +13,15 @@ from django import forms
 from devices.models import DeviceGroup
 from devices.services.groups import default_group
 from enrollment.models import DepServer, DepSettings, PrimaryAccount
-from enrollment.services.dep_settings_checks import MAX_PASSWORD_LENGTH, MINIMUM_OS_PLATFORMS
+from enrollment.services.dep_settings_checks import FIELDS, MAX_PASSWORD_LENGTH, MINIMUM_OS_PLATFORMS
 from mdm.accounts.admin_forms import PageForm
 from mdm.protocol.dep_profile import CHOSEN, Key, Kind, Section, complete
 from mdm.protocol.setup_panes import PANES, PLATFORMS, Pane
 
 PLATFORM_WORDS = {"iOS": "iPhone and iPad", "macOS": "Mac", "tvOS": "Apple TV", "visionOS": "Vision Pro"}
 MAX_CERTIFICATE_TEXT = 200_000
-_OWN = (
-    "device_group",
-    "requires_sign_in",
-    "admin_short_name",
-    "admin_full_name",
-    "admin_password",
-    "admin_is_hidden",
-    "primary_account",
-    "primary_full_name",
-    "primary_user_name",
-    "locks_primary_account",
-)
+# Each has a field of its own; the options of Apple and the least system versions are put together from several.
+_OWN = tuple(name for name in FIELDS if name not in ("options", "minimum_os"))
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ from enrollment.services.dep_access import (
 from enrollment.services.dep_answers import store_answer
 from enrollment.services.dep_devices import move_awaited
 from enrollment.services.dep_removal import remove_settings_row, take_back
-from mdm.common.leases import Lease, TakenOver, TurnIsOver
+from mdm.common.leases import Lease, TakenOver, TurnIsOver, take_turns
 from mdm.common.leases import claim as claim_row
 from mdm.common.pauses import pause_seconds
 from mdm.events.models import Level
@@ -44,15 +44,7 @@ SettingsLease = Lease[DepSettings]
 
 def assign_due() -> int:
     """Work on all settings that are due, one after the other; each worker takes its own. Returns how many."""
-    until = time.monotonic() + TURN_SECONDS
-    count = 0
-    while time.monotonic() < until and (settings := claim()):
-        count += 1
-        try:
-            work(settings, until=until)
-        except TakenOver:
-            logger.warning("the enrollment settings %s were taken over by another worker", settings.pk)
-    return count
+    return take_turns(claim, work, seconds=TURN_SECONDS)
 
 
 def claim() -> DepSettings | None:

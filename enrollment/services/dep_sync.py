@@ -31,7 +31,7 @@ from enrollment.services.dep_access import (
 from enrollment.services.dep_devices import follow_list
 from enrollment.services.dep_pages import Changes, apply_page, refresh_statistics, remove_unlisted
 from enrollment.services.dep_removal import remove_everything
-from mdm.common.leases import Lease, TakenOver, TurnIsOver
+from mdm.common.leases import Lease, TakenOver, TurnIsOver, take_turns
 from mdm.common.leases import claim as claim_row
 from mdm.common.nudge import nudge_named
 from mdm.common.pauses import pause_seconds
@@ -56,15 +56,7 @@ ServerLease = Lease[DepServer]
 
 def sync_due() -> int:
     """Sync every server that is due, one after the other. Several workers may run: each takes its own. Returns how many."""
-    until = time.monotonic() + TURN_SECONDS
-    count = 0
-    while time.monotonic() < until and (server := claim()):
-        count += 1
-        try:
-            sync(server, until=until)
-        except TakenOver:
-            logger.warning("the sync of DEP server %s was taken over by another worker", server.pk)
-    return count
+    return take_turns(claim, sync, seconds=TURN_SECONDS)
 
 
 def claim() -> DepServer | None:

@@ -253,6 +253,24 @@ class ReadOnlyAdmin(AccountAdmin):
         return self.detail(request, obj)
 
 
+class OnePageAdmin(AccountAdmin):
+    """Of what an account has one at the most: `show(request)` is the page in place of a list, and a row has none of its own."""
+
+    def show(self, request: HttpRequest) -> HttpResponse:
+        raise NotImplementedError
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        self.demand(request, Action.VIEW)
+        return self.show(request)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        self.get_object(request, object_id)
+        self.demand(request, Action.VIEW)
+        return redirect(self.list_url)
+
+
 def allowed(request: HttpRequest) -> dict[str, bool]:
     """What the person may do, for templates: `{% if allowed.manage_devices %}`."""
     role = request.get_role()

@@ -4,7 +4,9 @@ The worker renews its lease with whatever it writes; one that died is followed b
 writes nothing more should it wake up again.
 """
 
-from collections.abc import Iterator
+import logging
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
@@ -17,6 +19,8 @@ from django.utils import timezone
 Row = TypeVar("Row", bound=models.Model)
 
 LEASE = timedelta(minutes=10)
+
+logger = logging.getLogger("pomona.leases")
 
 
 class TakenOver(Exception):
@@ -44,6 +48,22 @@ def claim(rows: QuerySet[Row], *, started: str, due: str) -> Row | None:
             setattr(row, due, None)
             rows.model.objects.filter(pk=row.pk).update(**{started: now, due: None})
     return row
+
+
+def take_turns(claim: Callable[[], Row | None], work: Callable[..., object], *, seconds: float) -> int:
+    """Claim and work on what is due, one row after the other, for so long. Several workers may: each takes its own.
+
+    work: called with the row, and `until`, of time.monotonic(): when to leave the rest for later. Returns how many rows.
+    """
+    until = time.monotonic() + seconds
+    count = 0
+    while time.monotonic() < until and (row := claim()):
+        count += 1
+        try:
+            work(row, until=until)
+        except TakenOver:
+            logger.warning("%s %s was taken over by another worker", row._meta.verbose_name, row.pk)
+    return count
 
 
 class Lease(Generic[Row]):

@@ -5,10 +5,9 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect
 from unfold.decorators import display
 
-from mdm.accounts.admin_base import AccountAdmin, Page, actor_of
+from mdm.accounts.admin_base import OnePageAdmin, Page, actor_of
 from mdm.accounts.models import Account
 from mdm.accounts.permissions import Action
 from mdm.push.admin_forms import MailedFileForm, OrderForm, RequestForm, UploadForm, VendorForm
@@ -40,7 +39,7 @@ SIGNED_NAME = "push-request-for-apple.txt"
 
 
 @admin.register(PushCertificate)
-class PushCertificateAdmin(AccountAdmin):
+class PushCertificateAdmin(OnePageAdmin):
     list_display = ("topic",)
     pages = (
         Page("request/", "ask", Action.CONFIGURE, post_only=True),
@@ -58,16 +57,8 @@ class PushCertificateAdmin(AccountAdmin):
     def topic(self, certificate: PushCertificate) -> str:
         return certificate.topic
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        self.demand(request, Action.VIEW)
+    def show(self, request: HttpRequest) -> HttpResponse:
         return self._page(request)
-
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
-    ) -> HttpResponse:
-        self.get_object(request, object_id)
-        self.demand(request, Action.VIEW)
-        return redirect(self.list_url)
 
     # --- The request --------------------------------------------------------------------------------------------------
     def ask(self, request: HttpRequest) -> HttpResponse:

@@ -54,6 +54,42 @@ def main() -> None:
     measure(url, options)
 
 
+def _pages(owner: int, key: int, devices: list[int]) -> dict[str, dict[str, str]]:
+    """Words → the parameters of the log's page. Keys of a person, an API key and some devices."""
+    now = timezone.now()
+    year_ago = f"{now - timedelta(days=300):%Y-%m-%dT%H:%M}"
+    nine_months_ago = f"{now - timedelta(days=299):%Y-%m-%dT%H:%M}"
+    return {
+        "everything": {},
+        "the last hour": {"time": "hour"},
+        "one day, 300 days ago": {"since": year_ago, "until": nine_months_ago},
+        "a frequent kind": {"event_type": "app.installed"},
+        "a rare kind": {"event_type": "account.updated"},
+        "a kind that never was": {"event_type": "device.unenrolled"},
+        "a topic": {"event_type": "apps"},
+        "errors": {"level": "2"},
+        "warnings and errors": {"level": "trouble"},
+        "people": {"actor": "people"},
+        "programs": {"actor": "programs"},
+        "one person": {"actor": f"person-{owner}"},
+        "one API key": {"actor": f"key-{key}"},
+        "one device": {"device": str(devices[7])},
+        "a serial number": {"q": "LOG777"},
+        "a name that fits 50 devices": {"q": "iphone"},
+        "rare kind, one day long ago": {"event_type": "account.updated", "since": year_ago, "until": nine_months_ago},
+        "errors of one device": {"level": "2", "device": str(devices[0])},
+        "a kind that no person did": {"event_type": "app.installed", "actor": "people"},
+        "errors that Pomona made": {"level": "2", "actor": "pomona"},
+        "all at once": {
+            "time": "month",
+            "event_type": "app.installed",
+            "level": "trouble",
+            "actor": "programs",
+            "q": "LOG4",
+        },
+    }
+
+
 def measure(url: str, options: argparse.Namespace) -> None:
     # Django must be set up before models can be imported.
     from devices.models import Device
@@ -79,38 +115,7 @@ def measure(url: str, options: argparse.Namespace) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(LINES, {**values, "devices": options.devices, "count": options.lines})
         connection.execute("VACUUM ANALYZE")
-    now = timezone.now()
-    year_ago = f"{now - timedelta(days=300):%Y-%m-%dT%H:%M}"
-    nine_months_ago = f"{now - timedelta(days=299):%Y-%m-%dT%H:%M}"
-    pages = {
-        "everything": {},
-        "the last hour": {"time": "hour"},
-        "one day, 300 days ago": {"since": year_ago, "until": nine_months_ago},
-        "a frequent kind": {"event_type": "app.installed"},
-        "a rare kind": {"event_type": "account.updated"},
-        "a kind that never was": {"event_type": "device.unenrolled"},
-        "a topic": {"event_type": "apps"},
-        "errors": {"level": "2"},
-        "warnings and errors": {"level": "trouble"},
-        "people": {"actor": "people"},
-        "programs": {"actor": "programs"},
-        "one person": {"actor": f"person-{owner.pk}"},
-        "one API key": {"actor": f"key-{key.pk}"},
-        "one device": {"device": str(devices[7].pk)},
-        "a serial number": {"q": "LOG777"},
-        "a name that fits 50 devices": {"q": "iphone"},
-        "rare kind, one day long ago": {"event_type": "account.updated", "since": year_ago, "until": nine_months_ago},
-        "errors of one device": {"level": "2", "device": str(devices[0].pk)},
-        "a kind that no person did": {"event_type": "app.installed", "actor": "people"},
-        "errors that Pomona made": {"level": "2", "actor": "pomona"},
-        "all at once": {
-            "time": "month",
-            "event_type": "app.installed",
-            "level": "trouble",
-            "actor": "programs",
-            "q": "LOG4",
-        },
-    }
+    pages = _pages(owner.pk, key.pk, [device.pk for device in devices])
     for words, parameters in pages.items():
         spent, found, events = [], 0, Event.objects.none()
         for _ in range(options.rounds):
