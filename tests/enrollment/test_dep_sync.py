@@ -363,7 +363,7 @@ class ClaimTest(DepSyncCase):
             DepServer.objects.all().delete()
             return read(client)
 
-        with patch.object(DepClient, "account", remove), self.assertLogs("pomona.dep", "WARNING"):
+        with patch.object(DepClient, "account", remove), self.assertLogs("pomona.leases", "WARNING"):
             self.assertEqual(sync_due(), 1)
 
     def test_whoever_asks_during_a_sync_gets_another_one(self):
