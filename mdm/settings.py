@@ -261,9 +261,12 @@ SMS_CA_FILE = env.str("SMS_CA_FILE", default="")
 # Invitations that one account may send in an hour; 0 is no limit.
 INVITATIONS_PER_HOUR = env.int("INVITATIONS_PER_HOUR", default=200)
 LANGUAGE_CODE = "en-us"
+# Every text is marked for translation (`make messages`); a language is offered when its texts lie in `locale/`.
+LANGUAGES = [("en-us", "English")]
+LOCALE_PATHS = [ROOT / "locale"]
+USE_I18N = True
 TIME_ZONE = "UTC"
 USE_TZ = True
-USE_I18N = False
 
 # --- REST API --------------------------------------------------------------------------------------------------------
 REST_FRAMEWORK = {

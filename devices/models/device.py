@@ -1,16 +1,13 @@
-import re
 import uuid
 from typing import Self
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Func, Q, Value
+from django.db.models.functions import Replace
 
 from devices.models.group import DeviceGroup
 from mdm.accounts.scoping import AccountQuerySet, AccountScoped
 from mdm.channels.models import Channel
-
-# As devices group it: 35 445506 652132 5.
-_IMEI = re.compile(r"([0-9]{2})([0-9]{6})([0-9]{6})([0-9])")
 
 
 class DeviceState(models.TextChoices):
@@ -36,20 +33,15 @@ class DeviceQuerySet(AccountQuerySet):
         return super().for_account(account).filter(removed_at=None)
 
     def without_facts(self) -> Self:
-        """For lists: without the long JSON columns, which each row asks for by itself should they be needed after all."""
-        return self.defer("information", "security", "location")
+        """For lists: without the long columns, which each row asks for by itself should they be needed after all."""
+        return self.defer("information", "security", "location", "search_text")
 
     def search(self, text: str) -> Self:
-        """Name, UDID, serial number, IMEI, MAC address or phone number contains text, whatever its case.
+        """Name, UDID, serial number, IMEI, MAC address, phone number or e-mail contains text, whatever its case.
 
         An IMEI may be written without the spaces that devices put into theirs.
         """
-        condition = Q()
-        if imei := _IMEI.fullmatch(text):
-            condition = Q(imei=" ".join(imei.groups()))
-        for field in Device.SEARCHED:
-            condition |= Q(**{f"{field}__icontains": text})
-        return self.filter(condition)
+        return self.filter(search_text__icontains=text)
 
 
 class Device(AccountScoped):
@@ -65,6 +57,7 @@ class Device(AccountScoped):
         "bluetooth_mac",
         "ethernet_mac",
         "phone_number",
+        "email",
     )
 
     uuid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
@@ -94,6 +87,7 @@ class Device(AccountScoped):
     is_supervised = models.BooleanField("supervised", null=True)
     is_user_enrollment = models.BooleanField("user enrollment", default=False)
     is_dep_enrollment = models.BooleanField("automated enrollment", null=True)
+    has_filevault = models.BooleanField("FileVault", null=True, help_text="Of the last security answer; Macs only.")
 
     # What the device answered, Apple's keys: DeviceInformation's QueryResponses and SecurityInfo without its secrets.
     information = models.JSONField(default=dict)
@@ -107,6 +101,18 @@ class Device(AccountScoped):
     enrolled_at = models.DateTimeField(null=True)
     unenrolled_at = models.DateTimeField(null=True)
     removed_at = models.DateTimeField(null=True, editable=False)
+    # What is searched, in one text with one index (trigrams, on PostgreSQL): the database keeps it by itself. A line for each
+    # column, so that nothing is found across two of them, and the IMEI without its spaces as well.
+    search_text = models.GeneratedField(
+        expression=Func(
+            *(F(name) for name in SEARCHED),
+            Replace(F("imei"), Value(" "), Value("")),
+            template="(%(expressions)s)",
+            arg_joiner=" || '\n' || ",
+        ),
+        output_field=models.TextField(),
+        db_persist=True,
+    )
 
     objects = DeviceQuerySet.as_manager()
 
@@ -125,6 +131,13 @@ class Device(AccountScoped):
         indexes = [
             models.Index(fields=["account", "serial_number"], name="device_by_serial_number"),
             models.Index(fields=["account", "id"], condition=Q(removed_at=None), name="device_pages"),
+            # The numbers of the home page and the versions of the list, read from the index alone.
+            models.Index(
+                fields=["account", "state", "platform", "os_version"],
+                condition=Q(removed_at=None),
+                name="device_numbers",
+            ),
+            models.Index(fields=["account", "enrolled_at"], condition=Q(removed_at=None), name="device_newly_enrolled"),
         ]
 
     def __str__(self) -> str:

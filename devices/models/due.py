@@ -6,6 +6,8 @@ from django.utils import timezone
 
 from devices.models.device import Device
 from mdm.accounts.scoping import AccountScoped
+from mdm.commands.models import Command
+from mdm.common.fields import EncryptedJSONField, SecretHolder
 
 
 class OperationKind(models.TextChoices):
@@ -16,6 +18,12 @@ class OperationKind(models.TextChoices):
     UPDATE_APPS = "update_apps", "Update apps"
     DEPLOY_APP = "deploy_app", "Deploy a version"
     SYNC_PROFILES = "sync_profiles", "Send profiles again"
+    # These are done once with each device, by themselves (`OperationDevice`); the reconciler has no part in them.
+    SEND_COMMAND = "send_command", "Send a command"
+    REFRESH = "refresh", "Refresh inventory"
+    MOVE = "move", "Move to another device group"
+    SET_ATTRIBUTE = "set_attribute", "Set a custom attribute"
+    JOIN_GROUP = "join_group", "Add to an assignment group"
 
 
 class OperationState(models.TextChoices):
@@ -25,7 +33,7 @@ class OperationState(models.TextChoices):
 
 
 class BulkOperation(AccountScoped):
-    """A change that concerns many devices. Those that it has still to reach are its rows of `DueDevice`."""
+    """A change that concerns many devices. Those still to be reached are its rows of `DueDevice`, or of `OperationDevice`."""
 
     kind = models.CharField(max_length=20, choices=OperationKind, default=OperationKind.RECONCILE)
     title = models.CharField(max_length=255, help_text="What was changed, in a few words.")
@@ -81,3 +89,46 @@ class DueDevice(AccountScoped):
 
     def __str__(self) -> str:
         return f"{self.device_id} at {self.due_at}"
+
+
+class OperationOrder(AccountScoped, SecretHolder):
+    """What an operation does with each of its devices, when that needs more than its parameters: a command, a value."""
+
+    operation = models.OneToOneField(BulkOperation, on_delete=models.CASCADE, related_name="order")
+    request_type = models.CharField(max_length=64, blank=True)
+    parameters = models.JSONField(default=dict, help_text="Apple's keys; secret ones are kept apart.")
+    secrets = EncryptedJSONField(help_text="Secret parameters at their place, or a secret value.")
+
+    def __str__(self) -> str:
+        return f"{self.request_type or 'order'} of {self.operation_id}"
+
+
+class StepState(models.TextChoices):
+    """How far an operation has come with one device."""
+
+    WAITING = "waiting", "Waiting"
+    DONE = "done", "Done"  # also: what it queued is on its way
+    REFUSED = "refused", "Not possible"
+
+
+class OperationDevice(AccountScoped):
+    """One device of an operation that is done with each device once. Narrow, as there are many."""
+
+    operation = models.ForeignKey(BulkOperation, on_delete=models.CASCADE, related_name="steps", db_index=False)
+    device = models.ForeignKey(Device, on_delete=models.CASCADE, related_name="+")
+    state = models.CharField(max_length=10, choices=StepState, default=StepState.WAITING)
+    fault = models.CharField(max_length=300, blank=True, help_text="Why it was not possible.")
+    # No constraint and no index: commands are deleted in thousands, and what became of this one is asked by its key.
+    command = models.ForeignKey(
+        Command, null=True, on_delete=models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False
+    )
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["operation", "device"], name="one_step_per_device")]
+        indexes = [
+            models.Index(fields=["operation", "id"], condition=Q(state="waiting"), name="step_waiting"),
+            models.Index(fields=["operation", "state", "id"], name="step_states"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.device_id} of {self.operation_id}: {self.state}"

@@ -27,7 +27,8 @@ def apply(device: Device, answer: Mapping[str, Any], command: Command) -> None:
         device.is_dep_enrollment = enrolled_via_dep
     device.security = jsonable({key: value for key, value in facts.items() if key not in NOT_KEPT})
     device.security_at = timezone.now()
-    device.save(update_fields=["is_dep_enrollment", "security", "security_at"])
+    device.has_filevault = boolean(facts, "FDE_Enabled")
+    device.save(update_fields=["is_dep_enrollment", "security", "security_at", "has_filevault"])
     escrowed = facts.get(ESCROWED)
     if isinstance(escrowed, bytes) and escrowed:
         _take_recovery_key(device, escrowed, command)

@@ -25,6 +25,11 @@ class Account(models.Model):
         blank=True,
         help_text="How many devices may be enrolled at once. Empty: no limit.",
     )
+    requires_second_factor = models.BooleanField(
+        "require two-factor sign-in",
+        default=False,
+        help_text="People see this account only after they have set up an authenticator app or a passkey.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     def __str__(self) -> str:

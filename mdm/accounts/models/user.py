@@ -28,6 +28,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=200, blank=True)
     is_active = models.BooleanField(default=True, help_text="Off: the person can no longer sign in anywhere.")
+    preferences = models.JSONField(default=dict, blank=True, editable=False, help_text="How pages are shown to them.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = UserManager()
