@@ -1,31 +1,29 @@
 """Pomona as an operator starts it: web server, worker and schedule as processes, with a database and broker of their own."""
 
-import atexit
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import httpx
 import psycopg
 
+from tests.database import DATABASE_FILE, copy_file, copy_on_server, drop_on_server
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_SECONDS = 90
-DATABASE_FILE = "pomona.sqlite3"
 
 
 @dataclass
@@ -155,10 +153,10 @@ def own_services(data_dir: Path, *, is_fresh: bool) -> Iterator[dict[str, str]]:
     url, redis = os.environ.get("DATABASE_URL"), os.environ.get("REDIS_URL", "")
     if not url:
         if not is_fresh:
-            shutil.copy(_embedded_template(), data_dir / DATABASE_FILE)
+            copy_file(data_dir / DATABASE_FILE)
         yield {}
         return
-    with _new_database(url, template="" if is_fresh else _server_template(url)) as new_url:
+    with _new_database(url, is_fresh=is_fresh) as new_url:
         settings = {"DATABASE_URL": new_url}
         if redis:
             # Redis has 16 databases; pytest-xdist's workers are told apart so that no worker takes another's tasks.
@@ -168,42 +166,18 @@ def own_services(data_dir: Path, *, is_fresh: bool) -> Iterator[dict[str, str]]:
 
 
 @contextmanager
-def _new_database(url: str, *, template: str = "") -> Iterator[str]:
+def _new_database(url: str, *, is_fresh: bool) -> Iterator[str]:
     """Its URL; it is gone afterwards."""
     name = f"pomona_flow_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else ""))
+    if is_fresh:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE {name}")
+    else:
+        copy_on_server(url, name)
     try:
         yield urlsplit(url)._replace(path=f"/{name}").geturl()
     finally:
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
-
-
-@lru_cache(maxsize=1)
-def _embedded_template() -> Path:
-    """A database file with all tables and no rows, made once for all servers of this test run."""
-    folder = Path(tempfile.mkdtemp(prefix="pomona-template-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    _migrate({"DATA_DIR": str(folder)})
-    return folder / DATABASE_FILE
-
-
-@lru_cache(maxsize=1)
-def _server_template(url: str) -> str:
-    """The name of such a database on the server; it is dropped when the tests end."""
-    made = _new_database(url)
-    template_url = made.__enter__()
-    atexit.register(made.__exit__, None, None, None)
-    with tempfile.TemporaryDirectory(prefix="pomona-template-") as folder:
-        _migrate({"DATA_DIR": folder, "DATABASE_URL": template_url})
-    return urlsplit(template_url).path.lstrip("/")
-
-
-def _migrate(settings: dict[str, str]) -> None:
-    outside = {key: value for key, value in os.environ.items() if key not in ("DATABASE_URL", "REDIS_URL")}
-    environment = {**outside, "DJANGO_SETTINGS_MODULE": "mdm.settings", **settings}
-    subprocess.run([sys.executable, "manage.py", "migrate", "--verbosity", "0"], cwd=ROOT, env=environment, check=True)
+        drop_on_server(url, name)
 
 
 def eventually(check, *, seconds: float = 30, message: str = "") -> object:
