@@ -1,6 +1,6 @@
 """Asking Apple's App Store what it knows about an app. Whoever calls this is a worker, outside of any transaction.
 
-Source: Apple, "iTunes Search API", lookups by id and by bundle identifier.
+Source: Apple, "iTunes Search API", lookups by id and by bundle identifier, and searches by words.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,8 @@ ANSWER_SECONDS = 30.0
 MAX_BYTES = 2 * 1024 * 1024
 MAX_ID = 2**63 - 1
 APP_KINDS = ("software", "mac-software")
+SEARCHED = ("software", "macSoftware")  # Apple's entities: iPhone and iPad, Mac
+MOST_FOUND = 15  # for each of them
 # Apple answers 403 as well as 429 to those who ask too often.
 TRY_AGAIN = (403, 408, 425, 429)
 
@@ -50,6 +52,8 @@ class StoreApp:
     version: str
     platform: str
     icon_url: str
+    seller: str = ""
+    price: str = ""
 
 
 def store_client() -> Peer:
@@ -77,7 +81,7 @@ def look_up(client: Peer, *, country: str, store_id: int | None = None, bundle_i
     """Ask by store id if there is one, otherwise by bundle identifier. Raises NotInStore, StoreUnavailable."""
     question = {"id": str(store_id)} if store_id is not None else {"bundleId": bundle_identifier}
     asked_for = f"id {store_id}" if store_id is not None else bundle_identifier
-    answer = _ask(client, question | {"country": country})
+    answer = _ask(client, "/lookup", question | {"country": country})
     for result in answer["results"]:
         found = _read(result)
         if found is not None and (store_id is None or found.store_id == store_id):
@@ -85,9 +89,23 @@ def look_up(client: Peer, *, country: str, store_id: int | None = None, bundle_i
     raise NotInStore(f"The App Store of {country} has no app with {asked_for}.")
 
 
-def _ask(client: Peer, question: Mapping[str, str]) -> dict[str, Any]:
+def search(client: Peer, *, country: str, words: str) -> list[StoreApp]:
+    """Apps for iPhone, iPad and Mac that the store finds by these words, its order kept, those for Macs last; at most
+    2 * MOST_FOUND. Raises NotInStore when the store refuses the question, StoreUnavailable.
+    """
+    found: dict[int, StoreApp] = {}
+    for entity in SEARCHED:
+        question = {"term": words, "country": country, "entity": entity, "limit": str(MOST_FOUND)}
+        for result in _ask(client, "/search", question)["results"][:MOST_FOUND]:
+            app = _read(result)
+            if app is not None:
+                found.setdefault(app.store_id, app)
+    return list(found.values())
+
+
+def _ask(client: Peer, path: str, question: Mapping[str, str]) -> dict[str, Any]:
     try:
-        answer = client.ask("GET", "/lookup", params=question)
+        answer = client.ask("GET", path, params=question)
         _check_status(answer, question["country"])
         said = answer.json_object()
     except PeerUnreachable as error:
@@ -128,6 +146,8 @@ def _read(result: Any) -> StoreApp | None:
         icon_url=icon_url
         if len(icon_url) <= 500 and (icon_url.startswith("https://") or is_at_store(icon_url))
         else "",
+        seller=_text(result, "sellerName", 200) or _text(result, "artistName", 200),
+        price=_text(result, "formattedPrice", 30),
     )
 
 

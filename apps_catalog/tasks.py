@@ -8,6 +8,7 @@ from apps_catalog.services.forgetting import forget_deleted
 from apps_catalog.services.licence_tokens import warn_expiring
 from apps_catalog.services.lookups import look_up_due
 from apps_catalog.services.reconcile import compare_all, reconcile_due
+from apps_catalog.services.store_search import answer_due
 from apps_catalog.services.upkeep import tidy_up
 from mdm.common.nudge import nudge_later
 
@@ -40,6 +41,12 @@ def follow_installs() -> int:
 def look_up_store_apps() -> int:
     """Ask the App Store about apps whose details are due. Several may run at once: each claims its own apps."""
     return look_up_due()
+
+
+@shared_task
+def search_app_store() -> int:
+    """Ask the App Store for the apps that somebody looks for by name. Several may run at once: each claims its own."""
+    return answer_due()
 
 
 @shared_task

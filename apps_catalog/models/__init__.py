@@ -11,6 +11,7 @@ from apps_catalog.models.licences import (
     RequestKind,
 )
 from apps_catalog.models.managed_config import ManagedConfig, ValueType
+from apps_catalog.models.store_search import SearchState, StoreSearch
 
 __all__ = [
     "App",
@@ -27,5 +28,7 @@ __all__ = [
     "PackageKind",
     "ProcessingStatus",
     "RequestKind",
+    "SearchState",
+    "StoreSearch",
     "ValueType",
 ]

@@ -66,6 +66,14 @@ class FakeAppStore(LocalService):
         if self.body is not None:
             return self.body
         country = question.get("country", "US")
+        if "term" in question:
+            kind = "mac-software" if question.get("entity") == "macSoftware" else "software"
+            found = [
+                result
+                for result, countries in self._apps
+                if country in countries and result["kind"] == kind and question["term"] in result["trackName"].lower()
+            ]
+            return json.dumps({"resultCount": len(found), "results": found}).encode()
         found = [
             result
             for result, countries in self._apps
@@ -85,7 +93,7 @@ class _Handler(Handler):
         if address.path.startswith("/image/"):
             store.pictures.append(address.path)
             self._drip(store.icon_status, store.icon, store.icon_headers, delay=store.icon_delay)
-        elif address.path != "/lookup":
+        elif address.path not in ("/lookup", "/search"):
             self._drip(404, b"", {})
         else:
             question = {key: values[-1] for key, values in parse_qs(address.query).items()}
