@@ -1,0 +1,44 @@
+"""Enrollment links on paper."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+
+from enrollment.models import Enrollment
+from mdm.accounts.models import Role
+from tests.admin.base import AdminTestCase
+from tests.factories import make_device, make_enrollment
+
+
+class PrintSheetTest(AdminTestCase):
+    def test_a_poster_has_the_code_the_steps_and_the_link(self) -> None:
+        until = timezone.now() + timedelta(days=30)
+        enrollment = make_enrollment(self.account, expires_at=until)
+        response = self.people[Role.OPERATOR].get(self.url(Enrollment, "sheet", enrollment.pk))
+        self.assertContains(response, "<svg", count=1)
+        self.assertContains(response, enrollment.url)
+        self.assertContains(response, f"Valid until {until:%Y-%m-%d}")
+        self.assertContains(response, "Set up your device")
+
+    def test_several_links_are_cards_without_those_that_are_closed(self) -> None:
+        devices = [make_device(self.account, name=f"iPad {n}", serial_number=f"SN{n}") for n in range(3)]
+        links = [make_enrollment(device=device) for device in devices]
+        Enrollment.objects.filter(pk=links[2].pk).update(revoked_at=timezone.now())
+        data = {"action": "print_chosen", "_selected_action": [one.pk for one in links]}
+        response = self.people[Role.OPERATOR].post(self.url(Enrollment, "changelist"), data)
+        self.assertContains(response, "<svg", count=2)
+        self.assertContains(response, "SN1")
+        self.assertNotContains(response, "SN2")
+        self.assertContains(response, "1 closed link is left out.")
+
+    def test_a_closed_link_is_not_printed(self) -> None:
+        enrollment = make_enrollment(self.account, revoked_at=timezone.now())
+        response = self.people[Role.OPERATOR].get(self.url(Enrollment, "sheet", enrollment.pk), follow=True)
+        self.assertContains(response, "there is nothing to print")
+
+    def test_whoever_may_not_enroll_devices_gets_no_codes(self) -> None:
+        enrollment = make_enrollment(self.account)
+        reader = self.people[Role.READ_ONLY]
+        self.assertEqual(reader.get(self.url(Enrollment, "sheet", enrollment.pk)).status_code, 403)
+        self.assertNotContains(reader.get(self.url(Enrollment, "changelist")), "print_chosen")
+        self.assertEqual(self.outside.get(self.url(Enrollment, "sheet", enrollment.pk)).status_code, 404)
