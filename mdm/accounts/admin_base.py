@@ -21,6 +21,7 @@ from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
 from mdm.accounts.actors import Actor, Source
+from mdm.accounts.middleware import is_visitor
 from mdm.accounts.models import Account
 from mdm.accounts.permissions import Action, may
 from mdm.accounts.scoping import AccountScoped
@@ -64,8 +65,13 @@ def row_number(text: str | None) -> int | None:
 
 
 def actor_of(request: HttpRequest) -> Actor:
-    """The signed-in person, for the log."""
-    return Actor(Source.ADMIN, label=request.user.email, user_id=request.user.pk)
+    """The signed-in person, for the log; one who is there because they run the server is named as that."""
+    account = request.get_account()
+    visits = account is not None and is_visitor(request, account)
+    label = (
+        f"{request.user.email} (superuser)" if visits else request.user.email
+    )  # kept in the log, whatever one reads it in
+    return Actor(Source.ADMIN, label=label, user_id=request.user.pk)
 
 
 class AccountAdmin(ModelAdmin):

@@ -6,6 +6,8 @@ from django import forms
 from django.core.files.uploadedfile import UploadedFile
 from django.http import HttpRequest, QueryDict
 from django.utils.datastructures import MultiValueDict
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.widgets import CHECKBOX_CLASSES, INPUT_CLASSES, SELECT_CLASSES, TEXTAREA_CLASSES
 
 from mdm.accounts.models import Account
@@ -31,7 +33,9 @@ class SmallFileField(forms.FileField):
     def to_python(self, data: Any) -> UploadedFile | None:
         file = super().to_python(data)
         if file is not None and file.size > self.most_bytes:
-            raise forms.ValidationError(f"{file.name} is far too large to be {self.what}.")
+            raise forms.ValidationError(
+                _("%(name)s is far too large to be %(what)s.") % {"name": file.name, "what": self.what}
+            )
         return file
 
 
@@ -73,14 +77,16 @@ class ConfirmForm(PageForm):
 class TypedConfirmForm(PageForm):
     """For what cannot be undone: the person types a name first."""
 
-    confirmation = forms.CharField(label="Confirm", strip=True, widget=forms.TextInput(attrs={"autocomplete": "off"}))
+    confirmation = forms.CharField(
+        label=gettext_lazy("Confirm"), strip=True, widget=forms.TextInput(attrs={"autocomplete": "off"})
+    )
 
     def __init__(self, *args: Any, expected: str, **options: Any) -> None:
         super().__init__(*args, **options)
         self.expected = expected
-        self.fields["confirmation"].label = f"Type “{expected}” to confirm"
+        self.fields["confirmation"].label = _("Type “%(expected)s” to confirm") % {"expected": expected}
 
     def clean_confirmation(self) -> str:
         if self.cleaned_data["confirmation"] != self.expected.strip():
-            raise forms.ValidationError("That is not the name. Nothing was done.")
+            raise forms.ValidationError(_("That is not the name. Nothing was done."))
         return self.cleaned_data["confirmation"]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from mdm.common.words import ago
 
@@ -62,11 +63,12 @@ def copyable(text: str, label: str) -> SafeString:
     """Text with a button that copies it; label says what, for those who do not see the button."""
     return format_html(
         '<span class="pm-copy"><code>{}</code>'
-        '<button type="button" class="pm-icon-button" data-copy="{}" aria-label="Copy {}" title="Copy">'
+        '<button type="button" class="pm-icon-button" data-copy="{}" aria-label="{}" title="{}">'
         '<span class="material-symbols-outlined" aria-hidden="true">content_copy</span></button></span>',
         text,
         text,
-        label,
+        _("Copy %(what)s") % {"what": label},
+        _("Copy"),
     )
 
 

@@ -3,6 +3,7 @@
 import secrets
 
 from django.db import transaction
+from django.utils.translation import gettext as _
 
 from mdm.accounts.models import Account, Membership, Role, User
 
@@ -40,7 +41,9 @@ def add_member(
             user = User.objects.create_user(email, password or new_password, name=name)
         membership, is_new = Membership.objects.get_or_create(account=account, user=user, defaults={"role": role})
         if not is_new:
-            raise MemberError(f"{user.email} is in this account already. Change their role instead.")
+            raise MemberError(
+                _("%(email)s is in this account already. Change their role instead.") % {"email": user.email}
+            )
     return membership, new_password
 
 
@@ -65,6 +68,11 @@ def remove_member(membership: Membership) -> None:
         current.delete()
 
 
+def has_other_accounts(membership: Membership) -> bool:
+    """Whether what is done to the person's login touches others than this account."""
+    return Membership.objects.filter(user_id=membership.user_id).exclude(pk=membership.pk).exists()
+
+
 def _locked(membership: Membership) -> Membership:
     """The row as it is now; two changes of one account's people happen one after the other."""
     Account.objects.select_for_update().get(pk=membership.account_id)
@@ -74,4 +82,4 @@ def _locked(membership: Membership) -> Membership:
 def _keep_an_owner(membership: Membership) -> None:
     owners = Membership.objects.filter(account_id=membership.account_id, role=Role.OWNER, user__is_active=True)
     if membership.role == Role.OWNER and not owners.exclude(pk=membership.pk).exists():
-        raise LastOwner("This is the account's last owner. Make somebody else an owner first.")
+        raise LastOwner(_("This is the account's last owner. Make somebody else an owner first."))

@@ -1,5 +1,6 @@
 from django.core.validators import RegexValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class Account(models.Model):
@@ -7,28 +8,30 @@ class Account(models.Model):
 
     name = models.CharField(max_length=200)
     apple_store_country_code = models.CharField(
-        "App Store country",
+        _("App Store country"),
         max_length=2,
         default="US",
-        validators=[RegexValidator(r"^[A-Z]{2}$", "Two capital letters, for example US or DE.")],
-        help_text="The App Store whose apps and prices this account sees: a two-letter country code.",
+        validators=[RegexValidator(r"^[A-Z]{2}$", _("Two capital letters, for example US or DE."))],
+        help_text=_("The App Store whose apps and prices this account sees: a two-letter country code."),
     )
     signs_profiles = models.BooleanField(
-        "sign profiles",
+        _("sign profiles"),
         default=False,
-        help_text="Profiles are delivered signed by the account's certificate authority, as its enrollment profiles are; "
-        "what was uploaded signed stays as it is.",
+        help_text=_(
+            "Profiles are delivered signed by the account's certificate authority, as its enrollment profiles are; "
+            "what was uploaded signed stays as it is."
+        ),
     )
     license_total = models.PositiveIntegerField(
-        "device licences",
+        _("device licences"),
         null=True,
         blank=True,
-        help_text="How many devices may be enrolled at once. Empty: no limit.",
+        help_text=_("How many devices may be enrolled at once. Empty: no limit."),
     )
     requires_second_factor = models.BooleanField(
-        "require two-factor sign-in",
+        _("require two-factor sign-in"),
         default=False,
-        help_text="People see this account only after they have set up an authenticator app or a passkey.",
+        help_text=_("People see this account only after they have set up an authenticator app or a passkey."),
     )
     created_at = models.DateTimeField(auto_now_add=True)
 

@@ -1,4 +1,5 @@
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from mdm.accounts.models.user import User
 from mdm.accounts.scoping import AccountScoped
@@ -8,11 +9,11 @@ class ApiKey(AccountScoped):
     """A program's way in. The key itself is shown once and only its digest is kept."""
 
     class Access(models.TextChoices):
-        READ_ONLY = "read_only", "Read only"
-        READ_WRITE = "read_write", "Read and write"
-        LIMITED = "limited", "Only what is chosen below"
+        READ_ONLY = "read_only", _("Read only")
+        READ_WRITE = "read_write", _("Read and write")
+        LIMITED = "limited", _("Only what is chosen below")
 
-    name = models.CharField(max_length=100, help_text="What uses this key, for example “Munki report script”.")
+    name = models.CharField(max_length=100, help_text=_("What uses this key, for example “Munki report script”."))
     access = models.CharField(max_length=20, choices=Access, default=Access.READ_WRITE)
     # Section of the API (`mdm.accounts.api_scopes`) → "read" or "write", which includes reading; for limited keys.
     scopes = models.JSONField(default=dict, blank=True)
@@ -24,7 +25,7 @@ class ApiKey(AccountScoped):
     revoked_at = models.DateTimeField(null=True, editable=False)
 
     class Meta:
-        verbose_name = "API key"
+        verbose_name = _("API key")
 
     def __str__(self) -> str:
         return self.name

@@ -3,6 +3,7 @@ from typing import Any
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from mdm.accounts.models.account import Account
 from mdm.accounts.scoping import AccountScoped
@@ -46,10 +47,10 @@ class User(AbstractBaseUser, PermissionsMixin):
 
 
 class Role(models.TextChoices):
-    OWNER = "owner", "Owner"
-    ADMIN = "admin", "Administrator"
-    OPERATOR = "operator", "Operator"
-    READ_ONLY = "read_only", "Read-only"
+    OWNER = "owner", _("Owner")
+    ADMIN = "admin", _("Administrator")
+    OPERATOR = "operator", _("Operator")
+    READ_ONLY = "read_only", _("Read-only")
 
 
 class Membership(AccountScoped):

@@ -11,6 +11,7 @@ from django.db.models.functions import Substr
 
 from mdm.common import crypto
 from mdm.common.fields import EncryptedField, Sealed
+from mdm.sign_in.second_factor import rotate_secrets
 
 BATCH = 500
 # The key's id stands at the beginning of a stored value and is shorter than this.
@@ -33,6 +34,10 @@ class Command(BaseCommand):
                 except crypto.CannotDecrypt as error:
                     counts["unreadable"] += 1
                     self.stderr.write(f"{model._meta.label} {pk}: {error}")
+        for pk, error in rotate_secrets():
+            counts["unreadable" if error else "rotated"] += 1
+            if error:
+                self.stderr.write(f"second factor {pk}: {error}")
         self.stdout.write(json.dumps(counts))
         if counts["unreadable"]:
             raise CommandError(

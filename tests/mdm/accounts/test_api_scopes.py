@@ -34,7 +34,7 @@ class MayUseTest(AccountTestCase):
     def test_sections_have_names_and_words(self):
         for name, words in SECTIONS.items():
             self.assertRegex(name, r"^[a-z_]+$")
-            self.assertRegex(words, r"^[A-Z]")
+            self.assertRegex(str(words), r"^[A-Z]")
 
 
 class CreateTest(AccountTestCase):
