@@ -1,15 +1,16 @@
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy
 
 from mdm.accounts.scoping import AccountScoped
 from mdm.common.fields import EncryptedBinaryField, SecretHolder
 
 
 class ChannelState(models.TextChoices):
-    AUTHENTICATED = "authenticated", "Enrolling"  # Authenticate came, the first TokenUpdate did not
-    OPEN = "open", "Open"
-    LEAVING = "leaving", "Leaving"  # an operator removed the device; it is told so at its next connect
-    CLOSED = "closed", "Closed"  # the device checked out, or was replaced by another enrollment
+    AUTHENTICATED = "authenticated", gettext_lazy("Enrolling")  # Authenticate came, the first TokenUpdate did not
+    OPEN = "open", gettext_lazy("Open")
+    LEAVING = "leaving", gettext_lazy("Leaving")  # an operator removed the device; it is told so at its next connect
+    CLOSED = "closed", gettext_lazy("Closed")  # the device checked out, or was replaced by another enrollment
 
 
 # Neither pushes nor commands any more; what the device hears differs.
@@ -63,6 +64,15 @@ class Channel(AccountScoped, SecretHolder):
         indexes = [
             models.Index(fields=["push_due_at"], condition=Q(push_due_at__isnull=False), name="channel_push_due"),
             models.Index(fields=["id"], condition=Q(awaiting_configuration=True), name="channel_awaiting"),
+            # Alerts of the home page: devices that enrolled with another push certificate, and those that cannot be woken.
+            models.Index(
+                fields=["account", "topic"], condition=Q(user_key="", state=ChannelState.OPEN), name="channel_topics"
+            ),
+            models.Index(
+                fields=["account"],
+                condition=Q(user_key="", state=ChannelState.OPEN, push_token_dead_at__isnull=False),
+                name="channel_cannot_be_woken",
+            ),
         ]
 
     def __str__(self) -> str:

@@ -7,12 +7,14 @@ from django import template
 from django.utils.safestring import SafeString, mark_safe
 
 from mdm.accounts import admin_html
+from mdm.accounts.actors import who
 from mdm.common.text import line_count
 from mdm.common.words import count_of, file_size
 
 register = template.Library()
 
 register.filter("time_tag", admin_html.time_tag)
+register.filter("who", who)
 register.filter("file_size", file_size)
 register.simple_tag(admin_html.badge, name="badge")
 register.simple_tag(admin_html.copyable, name="copyable")
