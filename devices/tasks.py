@@ -6,6 +6,7 @@ from devices.services import installer_certificate
 from devices.services.agent_files import tidy_packages
 from devices.services.agent_package import build_packages
 from devices.services.agent_rollout import roll_out
+from devices.services.bulk_steps import work_on_operations
 from devices.services.inventories import ask_due
 from devices.services.script_agent import provide_agents
 from devices.services.script_jobs import forget_old_jobs
@@ -53,3 +54,9 @@ def tend_script_jobs() -> int:
 def ask_for_inventories() -> int:
     """Ask devices whose inventory is old for it: what somebody took off them shows in it, and comes back."""
     return ask_due()
+
+
+@shared_task
+def carry_out_operations() -> int:
+    """Do what many devices are to be done with, each once. Several may run at once: each claims its own devices."""
+    return work_on_operations()

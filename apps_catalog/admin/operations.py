@@ -2,19 +2,27 @@
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, JsonResponse
-from django.utils.html import format_html
-from django.utils.safestring import SafeString
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from unfold.decorators import display
 from unfold.views import ChangeList
 
-from devices.models import BulkOperation, OperationState
-from devices.services.errors import NotPossible
-from devices.services.operations import Progress, cancel, progress_of, resume
+from apps_catalog.admin.operation_page import Asked, context_of
+from apps_catalog.admin.operation_words import STATES, operation_badge, progress_bar
+from devices.admin.bulk_choice import Reach
+from devices.admin.bulk_forms import BulkForm
+from devices.models import BulkOperation
+from devices.services.bulk import SetChanged, check_repeatable, chosen, failed_devices, repeat
+from devices.services.bulk_orders import again
+from devices.services.errors import DeviceError, NotPossible
+from devices.services.operations import cancel, progress_of, resume
+from mdm.accounts.actors import who
 from mdm.accounts.admin_base import EmptyState, EndlessPaginator, Page, ReadOnlyAdmin, actor_of
-from mdm.accounts.admin_html import NOTHING, badge, time_tag, two_lines
+from mdm.accounts.admin_forms import posted
+from mdm.accounts.admin_html import NOTHING, time_tag, two_lines
 from mdm.accounts.permissions import Action
-from mdm.common.words import count_of
 
 
 class OperationList(ChangeList):
@@ -29,10 +37,10 @@ class OperationList(ChangeList):
 
 
 class StateFilter(admin.SimpleListFilter):
-    title, parameter_name = "State", "state"
+    title, parameter_name = gettext_lazy("State"), "state"
 
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
-        return list(OperationState.choices)
+        return [(state.value, str(words)) for state, (words, _tone) in STATES.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         return queryset.filter(state=self.value()) if self.value() else queryset
@@ -40,7 +48,7 @@ class StateFilter(admin.SimpleListFilter):
 
 @admin.register(BulkOperation)
 class OperationAdmin(ReadOnlyAdmin):
-    list_title = "Operations"
+    list_title = gettext_lazy("Operations")
     list_display = ("what", "state_badge", "reached", "command_count", "started", "finished")
     list_filter = (StateFilter,)
     ordering = ("-id",)
@@ -48,56 +56,62 @@ class OperationAdmin(ReadOnlyAdmin):
     pages = (
         Page("<int:pk>/cancel/", "cancel", Action.MANAGE_DEVICES, post_only=True),
         Page("<int:pk>/resume/", "resume", Action.MANAGE_DEVICES, post_only=True),
-        Page("<int:pk>/state/", "state", Action.VIEW),
+        Page("<int:pk>/repeat/", "repeat", Action.MANAGE_DEVICES),
+        Page("<int:pk>/live/", "live", Action.VIEW),
     )
     empty_state = EmptyState(
-        "No operation yet",
-        "A change that concerns hundreds of devices reaches them one after the other. It stands here, with how far it has "
-        "come, and can be held back.",
+        gettext_lazy("No operation yet"),
+        gettext_lazy(
+            "A change that concerns hundreds of devices, or what you do with many at once, reaches them one after the other. "
+            "It stands here, with how far it has come, and can be held back."
+        ),
         icon="sync",
     )
 
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[ChangeList]:
         return OperationList
 
-    @display(description="Operation")
+    @display(description=gettext_lazy("Operation"))
     def what(self, operation: BulkOperation) -> str:
         return two_lines(operation.title, operation.get_kind_display())
 
-    @display(description="State")
+    @display(description=gettext_lazy("State"))
     def state_badge(self, operation: BulkOperation) -> str:
-        return _badge(operation)
+        return operation_badge(operation)
 
-    @display(description="Devices reached")
+    @display(description=gettext_lazy("Devices reached"))
     def reached(self, operation: BulkOperation) -> str:
         return progress_bar(operation.progress)
 
-    @display(description="Commands")
+    @display(description=gettext_lazy("Commands"))
     def command_count(self, operation: BulkOperation) -> str:
         return f"{operation.commands:,}"
 
-    @display(description="Started")
+    @display(description=gettext_lazy("Started"))
     def started(self, operation: BulkOperation) -> str:
-        return two_lines(time_tag(operation.created_at), operation.actor_label or operation.source or NOTHING)
+        return two_lines(time_tag(operation.created_at), who(operation.actor_label, operation.source) or NOTHING)
 
-    @display(description="Finished")
+    @display(description=gettext_lazy("Finished"))
     def finished(self, operation: BulkOperation) -> str:
         return time_tag(operation.finished_at)
 
     def detail(self, request: HttpRequest, obj: BulkOperation) -> HttpResponse:
-        progress = progress_of([obj])[obj.pk]
-        return self.page(
-            request,
-            "admin/operations/operation.html",
-            title=obj.title,
-            operation=obj,
-            progress=progress,
-            bar=progress_bar(progress),
-            badge_html=_badge(obj),
-            is_running=obj.state == OperationState.RUNNING,
-            is_cancelled=obj.state == OperationState.CANCELLED,
-            mark=_mark(obj, progress),
-        )
+        context = context_of(obj, Asked.of(request))
+        return self.page(request, "admin/operations/operation.html", title=obj.title, **context)
+
+    def live(self, request: HttpRequest, operation: BulkOperation) -> HttpResponse:
+        """The part of the page that follows by itself: 204 as long as `mark` is still right, so that nothing moves.
+
+        When the operation itself begins or ends, its buttons change too: then the whole page is loaded again.
+        """
+        context = context_of(operation, Asked.of(request))
+        mark = request.GET.get("mark", "")
+        if mark == context["mark"]:
+            return HttpResponse(status=204, headers={"Cache-Control": "no-store"})
+        response = self.page(request, "admin/operations/live.html", title=operation.title, **context)
+        if (mark and mark.partition("/")[0] != operation.state) or not context["is_watched"]:
+            response.headers["HX-Refresh"] = "true"
+        return response
 
     def cancel(self, request: HttpRequest, operation: BulkOperation) -> HttpResponse:
         back = self.url("change", operation.pk)
@@ -105,7 +119,7 @@ class OperationAdmin(ReadOnlyAdmin):
             cancel(operation, actor_of(request))
         except NotPossible as error:
             return self.refused(request, str(error), back)
-        return self.done(request, "It is held back. Devices that it has not reached stay as they are.", back)
+        return self.done(request, _("It is held back. Devices that it has not reached stay as they are."), back)
 
     def resume(self, request: HttpRequest, operation: BulkOperation) -> HttpResponse:
         back = self.url("change", operation.pk)
@@ -113,30 +127,58 @@ class OperationAdmin(ReadOnlyAdmin):
             resume(operation, actor_of(request))
         except NotPossible as error:
             return self.refused(request, str(error), back)
-        return self.done(request, "It goes on where it was held back.", back)
+        return self.done(request, _("It goes on where it was held back."), back)
 
-    def state(self, request: HttpRequest, operation: BulkOperation) -> HttpResponse:
-        """For the page that waits: `mark` changes whenever there is something new to show."""
-        mark = _mark(operation, progress_of([operation])[operation.pk])
-        return JsonResponse({"mark": mark, "is_over": operation.state != OperationState.RUNNING})
+    def repeat(self, request: HttpRequest, operation: BulkOperation) -> HttpResponse:
+        """The same once more, for the devices where it failed: what destroys is asked about as it was the first time."""
+        back = self.url("change", operation.pk)
+        try:
+            check_repeatable(operation)
+        except NotPossible as error:
+            return self._nothing_to_repeat(request, operation, str(error))
+        number, wanted = chosen(failed_devices(operation), operation.account_id).count(), again(operation)
+        if not number:
+            return self._nothing_to_repeat(request, operation, _("It has failed on no device."))
+        if wanted.is_destructive:
+            self.demand(request, Action.DESTROY)
+        form = BulkForm(
+            posted(request),
+            account=request.get_account(),
+            reach=Reach.of_number(number),
+            is_destructive=wanted.is_destructive,
+        )
+        if request.method == "POST" and form.is_valid():
+            try:
+                new = repeat(operation, actor_of(request), expected=number)
+            except SetChanged as error:
+                return self.refused(request, str(error), self.url("repeat", operation.pk))
+            except DeviceError as error:
+                return self.refused(request, str(error), back)
+            return redirect(self.url("change", new.pk))
+        words = ngettext(
+            "%(what)s once more, on the %(number)s device where it failed or was taken back.",
+            "%(what)s once more, on the %(number)s devices where it failed or was taken back.",
+            number,
+        )
+        return self.form_page(
+            request,
+            form,
+            title=_("Repeat: %(what)s") % {"what": wanted.label},
+            status=422 if form.errors else 200,
+            intro=words % {"what": wanted.label, "number": f"{number:,}"},
+            danger=wanted.is_destructive,
+            button=ngettext("Repeat for %(number)s device", "Repeat for %(number)s devices", number)
+            % {"number": f"{number:,}"},
+            back=back,
+            crumb=(operation.title, back),
+        )
 
-
-def progress_bar(progress: Progress) -> SafeString:
-    """The bar, and the same in words for those who do not see it."""
-    words = f"{progress.done:,} of {count_of(progress.total, 'device')}"
-    return format_html(
-        '<span class="pm-progress"><progress max="100" value="{}" aria-label="Devices reached">{}</progress>'
-        "<small>{}</small></span>",
-        progress.percent,
-        f"{progress.percent} %",
-        words,
-    )
-
-
-def _badge(operation: BulkOperation) -> SafeString:
-    is_held = operation.state == OperationState.CANCELLED
-    return badge(operation.get_state_display(), "warning" if is_held else operation.state)
-
-
-def _mark(operation: BulkOperation, progress: Progress) -> str:
-    return f"{operation.state}/{progress.left}/{operation.commands}"
+    def _nothing_to_repeat(self, request: HttpRequest, operation: BulkOperation, reason: str) -> HttpResponse:
+        return self.page(
+            request,
+            "admin/operations/nothing.html",
+            title=_("Nothing to repeat"),
+            reason=reason,
+            back=self.url("change", operation.pk),
+            crumb=(operation.title, self.url("change", operation.pk)),
+        )

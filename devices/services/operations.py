@@ -9,14 +9,28 @@ from django.db import transaction
 from django.db.models import Count
 from django.utils import timezone
 
-from devices.models import BulkOperation, DueDevice, OperationState
+from devices.models import BulkOperation, DueDevice, OperationDevice, OperationKind, OperationState, StepState
 from devices.services.due import nudge_reconciler
 from devices.services.errors import NotPossible
 from mdm.accounts.actors import Actor, Source
 from mdm.channels.services import request_push
 from mdm.common.batches import batches
+from mdm.common.nudge import nudge_named
 from mdm.events.services import emit
 from mdm.push.tasks import wake_soon
+
+# Done with each device once, by its steps (`bulk_steps`); all other kinds are done by the reconciler, by marks.
+DONE_ONCE = frozenset(
+    {
+        OperationKind.SEND_COMMAND,
+        OperationKind.REFRESH,
+        OperationKind.MOVE,
+        OperationKind.SET_ATTRIBUTE,
+        OperationKind.JOIN_GROUP,
+    }
+)
+RECONCILED = frozenset(OperationKind) - DONE_ONCE
+STEPS_WORKER = "devices.tasks.carry_out_operations"
 
 
 @dataclass(frozen=True)
@@ -36,9 +50,12 @@ class Progress:
 
 
 def progress_of(operations: Collection[BulkOperation]) -> dict[int, Progress]:
-    """By primary key. One statement."""
-    marks = DueDevice.objects.filter(operation__in=[one.pk for one in operations])
-    left = dict(marks.order_by().values_list("operation").annotate(count=Count("pk")))
+    """By primary key. One statement, which looks only for what is left."""
+    pks = [one.pk for one in operations]
+    marks = DueDevice.objects.filter(operation__in=pks).order_by()
+    steps = OperationDevice.objects.filter(operation__in=pks, state=StepState.WAITING).order_by()
+    counted = [rows.values_list("operation").annotate(count=Count("pk")) for rows in (marks, steps)]
+    left = dict(counted[0].union(counted[1], all=True)) if pks else {}
     return {one.pk: Progress(one.total, left.get(one.pk, 0)) for one in operations}
 
 
@@ -59,20 +76,31 @@ def resume(operation: BulkOperation, actor: Actor) -> None:
             operation, OperationState.CANCELLED, OperationState.RUNNING, "Only a cancelled operation can be resumed."
         )
         _log("operation.resumed", operation, actor)
-        transaction.on_commit(nudge_reconciler)
+        transaction.on_commit(nudge_steps if operation.kind in DONE_ONCE else nudge_reconciler)
+
+
+def nudge_steps() -> None:
+    """Tell the workers of waiting steps, after the commit that wrote them."""
+    nudge_named(STEPS_WORKER)
 
 
 def finish(operation: BulkOperation) -> bool:
     """Done, if none of its devices is left, not even in the hands of another worker."""
     with transaction.atomic():
         mine = BulkOperation.objects.filter(pk=operation.pk, state=OperationState.RUNNING)
-        if DueDevice.objects.filter(operation=operation).exists():
+        if _is_left(operation):
             return False
         done = mine.update(state=OperationState.DONE, finished_at=timezone.now())
         if done:
             operation.refresh_from_db()
             _log("operation.finished", operation, actor_of(operation), commands=operation.commands)
     return bool(done)
+
+
+def _is_left(operation: BulkOperation) -> bool:
+    if operation.kind in DONE_ONCE:
+        return OperationDevice.objects.filter(operation=operation, state=StepState.WAITING).exists()
+    return DueDevice.objects.filter(operation=operation).exists()
 
 
 def actor_of(operation: BulkOperation) -> Actor:

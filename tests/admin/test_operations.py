@@ -1,14 +1,25 @@
 """Operations: changes that concern many devices, watched and held back."""
 
+from unittest import mock
+
 from django.db import connection
 from django.http import HttpResponse
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
-from devices.models import BulkOperation, OperationState
+from apps_catalog.admin import operation_page
+from devices.models import BulkOperation, Device, OperationDevice, OperationState, StepState
+from devices.services.bulk import start
+from devices.services.bulk_orders import move_to, send_command
+from devices.services.bulk_steps import work_on_operations
+from mdm.accounts.actors import SYSTEM
 from mdm.accounts.models import Role
+from mdm.commands.models import Command
+from mdm.commands.states import FINAL, State
+from mdm.protocol.request_types.power import restart_device
 from tests.admin.base import AdminTestCase
-from tests.factories import make_device, make_operation
+from tests.factories import make_command, make_device, make_group, make_operation
 
 
 class OperationTestCase(AdminTestCase):
@@ -49,6 +60,7 @@ class OperationListTest(OperationTestCase):
         self.assertContains(self.list(), "No operation yet")
 
     def test_the_number_of_statements_does_not_grow(self) -> None:
+        self.statements()  # what is kept after the first page
         few = self.statements()
         for _ in range(40):
             make_operation(self.account, left=(make_device(self.account),))
@@ -64,21 +76,23 @@ class OperationListTest(OperationTestCase):
 class OperationPageTest(OperationTestCase):
     def test_it_is_shown_and_watched_while_it_runs(self) -> None:
         response = self.people[Role.READ_ONLY].get(self.page)
-        for words in ("6 of 10 devices", "Not reached yet", "ann@example.com", "data-watch"):
+        for words in ("6 of 10 devices", "Not reached yet", "ann@example.com", "every 2s"):
             self.assertContains(response, words)
         self.assertNotContains(response, "Resume")
 
     def test_what_it_watches_changes_as_devices_are_reached(self) -> None:
-        url = self.url(BulkOperation, "state", self.operation.pk)
+        url = self.url(BulkOperation, "live", self.operation.pk)
         client = self.people[Role.READ_ONLY]
-        first = client.get(url).json()
-        self.assertContains(client.get(self.page), f'data-mark="{first["mark"]}"')
-        self.assertEqual(client.get(url).json(), first)
+        mark = client.get(url).context["mark"]
+        self.assertContains(client.get(self.page), f"mark={mark}")
+        self.assertEqual(client.get(url, {"mark": mark}).status_code, 204)
         self.operation.due_devices.first().delete()
-        self.assertNotEqual(client.get(url).json()["mark"], first["mark"])
+        response = client.get(url, {"mark": mark})
+        self.assertContains(response, "7 of 10 devices")
+        self.assertNotIn("HX-Refresh", response)
         self.set_state(OperationState.DONE)
-        self.assertTrue(client.get(url).json()["is_over"])
-        self.assertNotContains(client.get(self.page), "data-watch")
+        self.assertEqual(client.get(url, {"mark": mark})["HX-Refresh"], "true")
+        self.assertNotContains(client.get(self.page), "every 2s")
 
     def test_an_operator_holds_it_back_and_lets_it_go_on(self) -> None:
         client = self.people[Role.OPERATOR]
@@ -106,7 +120,7 @@ class OperationPageTest(OperationTestCase):
             self.assertEqual(self.people[Role.READ_ONLY].post(url).status_code, 403)
             self.assertEqual(self.outside.post(url).status_code, 404)
             self.assertEqual(self.people[Role.OWNER].get(url).status_code, 405)
-        for url in (self.page, self.url(BulkOperation, "state", self.operation.pk)):
+        for url in (self.page, self.url(BulkOperation, "live", self.operation.pk)):
             self.assertEqual(self.outside.get(url).status_code, 404)
         self.assertEqual(self.state(), OperationState.RUNNING)
 
@@ -117,6 +131,165 @@ class OperationPageTest(OperationTestCase):
             response = self.people[Role.OWNER].get(url)
             self.assertNotContains(response, name)
             self.assertContains(response, "&lt;script&gt;")
+
+
+class StepsPageTest(AdminTestCase):
+    """Of an operation that is done with each device once: its devices, and what became of each."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.devices = [make_device(self.account, name=f"Phone {n}") for n in range(4)]
+        self.awaited = make_device(self.account, name="Not yet here", enrolled=False)
+        devices = Device.objects.for_account(self.account).exclude(name__startswith="Device")
+        wanted = send_command(restart_device())
+        self.operation = start(devices, wanted, account_id=self.account.pk, actor=SYSTEM)
+        work_on_operations()
+        self.page = self.url(BulkOperation, "change", self.operation.pk)
+        self.live = self.url(BulkOperation, "live", self.operation.pk)
+        self.repeat_url = self.url(BulkOperation, "repeat", self.operation.pk)
+        self.client = self.people[Role.ADMIN]
+
+    def end(self, device: Device, state: str, **values: object) -> None:
+        commands = Command.objects.filter(channel__device=device)
+        commands.update(state=state, finished_at=timezone.now() if state in FINAL else None, **values)
+
+    def end_all(self) -> None:
+        first, second, third, fourth = self.devices
+        self.end(first, State.ACKNOWLEDGED)
+        error = {"ErrorDomain": "MCMDMErrorDomain", "ErrorCode": 12011, "USEnglishDescription": "The device is locked."}
+        self.end(second, State.FAILED, error_chain=[error])
+        self.end(third, State.QUEUED, not_now_at=timezone.now())
+        self.end(fourth, State.EXPIRED)
+
+    def test_every_outcome_is_counted_and_said_in_words(self) -> None:
+        self.end_all()
+        response = self.people[Role.READ_ONLY].get(self.page)
+        for outcome, number in (
+            ("done", 1),
+            ("failed", 1),
+            ("not_now", 1),
+            ("taken_back", 1),
+            ("refused", 1),
+            ("waiting", 0),
+        ):
+            self.assertContains(response, f'data-outcome="{outcome}" data-number="{number}"')
+        for words in (
+            "4 of 5 devices are done with",
+            "The device is locked. (MCMDMErrorDomain 12011)",
+            "The device is busy or locked; it takes the command up again by itself.",
+            "It ran out before the device connected.",
+            "The device is not enrolled.",
+            'role="progressbar"',
+            'aria-valuenow="80"',
+        ):
+            self.assertContains(response, words)
+        self.assertContains(response, self.url(Command, "change", Command.objects.first().pk))
+
+    def test_each_number_leads_to_its_devices(self) -> None:
+        self.end_all()
+        response = self.client.get(self.page, {"outcome": "failed"})
+        self.assertEqual([row.device for row in response.context["rows"]], [self.devices[1]])
+        response = self.client.get(self.page, {"outcome": "refused"})
+        self.assertEqual([row.device for row in response.context["rows"]], [self.awaited])
+        self.assertContains(self.client.get(self.page, {"outcome": "waiting"}), "No device is in this state.")
+        self.assertEqual(len(self.client.get(self.page, {"outcome": "nonsense", "after": "x"}).context["rows"]), 5)
+
+    def test_a_device_is_found_by_name(self) -> None:
+        response = self.client.get(self.page, {"q": "phone 2"})
+        self.assertEqual([row.device for row in response.context["rows"]], [self.devices[2]])
+        self.assertContains(self.client.get(self.page, {"q": "nobody"}), "No device of this operation is called that")
+
+    def test_many_devices_stand_on_several_pages(self) -> None:
+        with mock.patch.object(operation_page, "PAGE", 2):
+            response = self.client.get(self.page)
+            names = [row.device.name for row in response.context["rows"]]
+            while following := response.context["next_page"]:
+                response = self.client.get(self.page + following)
+                names += [row.device.name for row in response.context["rows"]]
+        self.assertEqual(names, ["Phone 0", "Phone 1", "Phone 2", "Phone 3", "Not yet here"])
+        self.assertContains(response, "First page")
+
+    def test_it_follows_until_the_last_device_has_answered(self) -> None:
+        mark = self.client.get(self.page).context["mark"]
+        self.assertEqual(self.client.get(self.live, {"mark": mark}).status_code, 204)
+        self.end(self.devices[0], State.ACKNOWLEDGED)
+        response = self.client.get(self.live, {"mark": mark})
+        self.assertContains(response, 'data-outcome="done" data-number="1"')
+        self.assertContains(response, "every 2s")
+        for device in self.devices:
+            self.end(device, State.ACKNOWLEDGED)
+        response = self.client.get(self.live, {"mark": mark})
+        self.assertEqual(response["HX-Refresh"], "true")
+        self.assertNotContains(self.client.get(self.page), "every 2s")
+
+    def test_after_the_last_device_was_reached_it_says_that_answers_are_awaited(self) -> None:
+        self.assertContains(self.client.get(self.page), "Sent, waiting for answers")
+        self.assertNotContains(self.client.get(self.page), "Repeat for")
+
+    def test_a_held_one_says_what_stays(self) -> None:
+        OperationDevice.objects.filter(device=self.devices[0]).update(state=StepState.WAITING, command=None)
+        BulkOperation.objects.update(state=OperationState.CANCELLED)
+        response = self.client.get(self.page)
+        self.assertContains(response, "It is held back: 1 device not reached.")
+        self.assertContains(response, "Resume")
+
+    def test_what_failed_is_repeated_with_the_number_typed(self) -> None:
+        self.end_all()
+        self.assertContains(self.client.get(self.page), "Repeat for the 2 that failed")
+        response = self.client.get(self.repeat_url)
+        self.assertContains(response, "Restart once more, on the 2 devices where it failed or was taken back.")
+        self.assertEqual(self.client.post(self.repeat_url, {"confirmation": "5"}).status_code, 422)
+        response = self.client.post(self.repeat_url, {"confirmation": "2"})
+        new = BulkOperation.objects.latest("pk")
+        self.assertRedirects(response, self.url(BulkOperation, "change", new.pk))
+        self.assertEqual((new.title, new.actor_label), ("Restart: 2 devices", "admin@acme.example"))
+
+    def test_repeating_is_for_those_who_may_do_it_the_first_time(self) -> None:
+        self.end_all()
+        for role in (Role.OPERATOR, Role.READ_ONLY):
+            self.assertEqual(self.people[role].get(self.repeat_url).status_code, 403)
+            self.assertEqual(self.people[role].post(self.repeat_url, {"confirmation": "2"}).status_code, 403)
+        self.assertEqual(self.outside.post(self.repeat_url).status_code, 404)
+        self.assertEqual(BulkOperation.objects.count(), 1)
+
+    def test_where_nothing_failed_there_is_nothing_to_repeat(self) -> None:
+        self.assertContains(self.client.post(self.repeat_url), "It has failed on no device.")
+        reconciled = make_operation(self.account)
+        response = self.client.get(self.url(BulkOperation, "repeat", reconciled.pk))
+        self.assertContains(response, "What failed is tried again by itself.")
+
+    def test_changes_without_commands_have_no_commands_to_show(self) -> None:
+        group = make_group(self.account, "Sales")
+        devices = Device.objects.filter(pk__in=[device.pk for device in self.devices])
+        operation = start(devices, move_to(group), account_id=self.account.pk, actor=SYSTEM)
+        work_on_operations()
+        response = self.client.get(self.url(BulkOperation, "change", operation.pk))
+        self.assertContains(response, 'data-outcome="done" data-number="4"')
+        self.assertNotContains(response, 'data-outcome="failed"')
+        self.assertNotContains(response, "Not now")
+
+    def test_the_list_shows_both_kinds(self) -> None:
+        make_operation(self.account, title="Assign Wi-Fi to Sales")
+        response = self.client.get(self.url(BulkOperation, "changelist"))
+        for words in ("Restart: 5 devices", "5 of 5 devices", "Assign Wi-Fi to Sales"):
+            self.assertContains(response, words)
+
+    def test_the_number_of_statements_does_not_grow(self) -> None:
+        self.statements()  # what is kept after the first page
+        few = self.statements()
+        for _ in range(30):
+            device = make_device(self.account)
+            command = make_command(device, "RestartDevice")
+            OperationDevice.objects.create(
+                account=self.account, operation=self.operation, device=device, state=StepState.DONE, command=command
+            )
+        self.assertEqual(self.statements(), few)
+        self.assertLessEqual(few, 10)
+
+    def statements(self) -> int:
+        with CaptureQueriesContext(connection) as captured:
+            self.assertEqual(self.client.get(self.page).status_code, 200)
+        return len(captured)
 
 
 class OperationsAtHomeTest(OperationTestCase):

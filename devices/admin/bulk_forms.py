@@ -1,0 +1,326 @@
+"""What is asked before something is done with many devices, and the order that is made of the answers."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from devices.admin.bulk_choice import Reach
+from devices.admin.command_form import CommandForm, Section
+from devices.models import AssignmentGroup, CustomAttribute, Device, DeviceGroup, Platform, RunAs, Script
+from devices.services import bulk_orders
+from devices.services.bulk_orders import Wanted
+from mdm.accounts.admin_forms import PageForm, dress
+from mdm.protocol.request_types import lock, lost_mode, power
+from mdm.protocol.request_types.names import label
+
+CONFIRMATION = "confirmation"
+SIX_DIGITS = r"[0-9]{6}"
+LONGEST_TIMEOUT_MINUTES = 24 * 60
+
+
+def confirmation_field(number: int) -> forms.CharField:
+    return forms.CharField(
+        label=_("Type %(number)s to confirm") % {"number": number},
+        widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "numeric"}),
+        help_text=_("The number of devices that this is for."),
+    )
+
+
+def check_confirmation(form: forms.Form, number: int) -> None:
+    """The number as people write it: 1000, or 1,000."""
+    typed = form.cleaned_data.get(CONFIRMATION)
+    if typed is not None and "".join(char for char in typed if char.isalnum()) != str(number):
+        form.add_error(CONFIRMATION, _("That is not the number of devices. Nothing was done."))
+
+
+def forget_confirmation(form: forms.Form) -> None:
+    """It was of another number: show it empty, and without a fault of the person's."""
+    if CONFIRMATION in form.fields:
+        form.data = form.data.copy()
+        form.data[CONFIRMATION] = ""
+        form.fields[CONFIRMATION].required = False
+        form.full_clean()
+        form.errors.pop(CONFIRMATION, None)
+
+
+class BulkForm(PageForm):
+    """One action. reach: which devices it is for. Those that destroy ask for the number of devices at the end."""
+
+    only_for: dict[str, str] = {}  # field → the platform without which it is not asked
+
+    def __init__(self, *args: Any, reach: Reach, is_destructive: bool, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.reach = reach
+        for name, platform in self.only_for.items():
+            if not reach.has(platform):
+                del self.fields[name]
+        if is_destructive:
+            self.fields[CONFIRMATION] = confirmation_field(reach.total)
+            dress(self.fields[CONFIRMATION])
+
+    def parts(self) -> Iterator[tuple[Section, list[forms.BoundField]]]:
+        """As the form of a command has them: without the confirmation, which stands in a box of its own."""
+        names = [name for name in self.fields if name != CONFIRMATION]
+        if names:
+            yield Section(names=names), [self[name] for name in names]
+
+    def clean(self) -> dict[str, Any]:
+        check_confirmation(self, self.reach.total)
+        return self.cleaned_data
+
+    @property
+    def missing(self) -> tuple[str, str] | None:
+        """What must be made first: a sentence, and the name of the page where."""
+        return None
+
+    def wanted(self) -> Wanted:
+        """The order; after `is_valid()`. Raises ProtocolError or DeviceError for what no device would understand."""
+        raise NotImplementedError
+
+
+class RefreshForm(BulkForm):
+    def wanted(self) -> Wanted:
+        return bulk_orders.refresh_inventory()
+
+
+class RestartForm(BulkForm):
+    notify_user = forms.BooleanField(
+        required=False,
+        label=gettext_lazy("Ask people on Macs first"),
+        help_text=gettext_lazy("Whoever is signed in may put it off. Other devices restart at once."),
+    )
+    only_for = {"notify_user": Platform.MACOS}
+
+    def wanted(self) -> Wanted:
+        return bulk_orders.send_command(power.restart_device(notify_user=self.cleaned_data.get("notify_user", False)))
+
+
+class ShutDownForm(BulkForm):
+    def wanted(self) -> Wanted:
+        return bulk_orders.send_command(power.shut_down_device())
+
+
+def _pin(**options: Any) -> forms.RegexField:
+    return forms.RegexField(
+        SIX_DIGITS,
+        label=gettext_lazy("PIN for Macs"),
+        required=False,
+        widget=forms.PasswordInput(
+            render_value=False, attrs={"inputmode": "numeric", "maxlength": 6, "autocomplete": "new-password"}
+        ),
+        error_messages={"invalid": gettext_lazy("The PIN has six digits.")},
+        **options,
+    )
+
+
+class LockForm(BulkForm):
+    message = forms.CharField(
+        required=False,
+        max_length=500,
+        label=gettext_lazy("Message"),
+        help_text=gettext_lazy("Shown on the lock screen."),
+    )
+    phone_number = forms.CharField(
+        required=False,
+        max_length=100,
+        label=gettext_lazy("Phone number"),
+        help_text=gettext_lazy("Whoever finds a device can call it."),
+    )
+    pin = _pin(
+        help_text=gettext_lazy(
+            "Six digits that unlock the Macs again, the same for all. Write them down. Without a PIN, Macs are passed over."
+        )
+    )
+    only_for = {"pin": Platform.MACOS}
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        if self.reach.has_only(Platform.MACOS):
+            self.fields["pin"].required = True
+            self.fields["pin"].help_text = _(
+                "Six digits that unlock the Macs again, the same for all. Write them down."
+            )
+
+    def wanted(self) -> Wanted:
+        given = self.cleaned_data
+        return bulk_orders.send_command(
+            lock.device_lock(
+                message=given["message"] or None,
+                phone_number=given["phone_number"] or None,
+                pin=given.get("pin") or None,
+            )
+        )
+
+
+class ClearPasscodeForm(BulkForm):
+    def wanted(self) -> Wanted:
+        return bulk_orders.clear_passcodes()
+
+
+class LostModeForm(BulkForm):
+    message = forms.CharField(
+        required=False,
+        max_length=500,
+        label=gettext_lazy("Message"),
+        help_text=gettext_lazy("Shown on the lock screen. A message or a phone number is needed."),
+    )
+    phone_number = forms.CharField(required=False, max_length=100, label=gettext_lazy("Phone number"))
+    footnote = forms.CharField(
+        required=False,
+        max_length=500,
+        label=gettext_lazy("Footnote"),
+        help_text=gettext_lazy("In small, at the bottom."),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        given = super().clean()
+        if not given.get("message") and not given.get("phone_number"):
+            self.add_error("message", _("Give a message or a phone number for whoever finds a device."))
+        return given
+
+    def wanted(self) -> Wanted:
+        names = ("message", "phone_number", "footnote")
+        return bulk_orders.send_command(
+            lost_mode.enable_lost_mode(**{name: self.cleaned_data[name] or None for name in names})
+        )
+
+
+class LostModeOffForm(BulkForm):
+    def wanted(self) -> Wanted:
+        return bulk_orders.send_command(lost_mode.disable_lost_mode())
+
+
+class WipeForm(BulkForm):
+    pin = _pin(
+        help_text=gettext_lazy(
+            "Six digits. Macs without a T2 chip and without Apple silicon ask for them afterwards, and are passed over "
+            "without a PIN."
+        )
+    )
+    preserve_data_plan = forms.BooleanField(
+        required=False,
+        label=gettext_lazy("Keep the eSIM of iPhones and iPads"),
+        help_text=gettext_lazy("Otherwise their mobile plan is erased too."),
+    )
+    only_for = {"pin": Platform.MACOS, "preserve_data_plan": Platform.IOS}
+
+    def wanted(self) -> Wanted:
+        keeps = self.cleaned_data.get("preserve_data_plan") or None
+        request = lock.erase_device(
+            pin=self.cleaned_data.get("pin") or None, **({"preserve_data_plan": True} if keeps else {})
+        )
+        return bulk_orders.send_command(request)
+
+
+class MoveForm(BulkForm):
+    group = forms.ModelChoiceField(
+        DeviceGroup.objects.none(),
+        label=gettext_lazy("Move to"),
+        empty_label=None,
+        help_text=gettext_lazy("A device is in one device group."),
+    )
+
+    def wanted(self) -> Wanted:
+        return bulk_orders.move_to(self.cleaned_data["group"])
+
+
+class JoinForm(BulkForm):
+    group = forms.ModelChoiceField(AssignmentGroup.objects.none(), label=gettext_lazy("Add to"), empty_label=None)
+
+    @property
+    def missing(self) -> tuple[str, str] | None:
+        if self.fields["group"].queryset.exists():
+            return None
+        return _("There is no assignment group yet."), "admin:devices_assignmentgroup_changelist"
+
+    def wanted(self) -> Wanted:
+        return bulk_orders.join(self.cleaned_data["group"])
+
+
+class AttributeForm(BulkForm):
+    attribute = forms.ModelChoiceField(
+        CustomAttribute.objects.none(), label=gettext_lazy("Custom attribute"), empty_label=None
+    )
+    value = forms.CharField(
+        required=False,
+        label=gettext_lazy("Value"),
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+        help_text=gettext_lazy(
+            "The same for all of these devices, in place of their own. Empty takes their own value away; then that of "
+            "their group counts, or the default."
+        ),
+    )
+
+    @property
+    def missing(self) -> tuple[str, str] | None:
+        return None if self.fields["attribute"].queryset.exists() else (_("There is no custom attribute yet."), "")
+
+    def wanted(self) -> Wanted:
+        return bulk_orders.set_attribute(self.cleaned_data["attribute"], self.cleaned_data["value"])
+
+
+class AgentForm(BulkForm):
+    def wanted(self) -> Wanted:
+        return bulk_orders.send_agent()
+
+
+class ScriptForm(BulkForm):
+    """Makes a script job, which has a page and a progress of its own, in place of an operation."""
+
+    script = forms.ModelChoiceField(Script.objects.none(), label=gettext_lazy("Script"), empty_label=None)
+    run_as = forms.ChoiceField(choices=RunAs.choices, label=gettext_lazy("Run as"), initial=RunAs.ROOT)
+    timeout_minutes = forms.IntegerField(
+        min_value=1,
+        max_value=LONGEST_TIMEOUT_MINUTES,
+        initial=60,
+        label=gettext_lazy("Time limit in minutes"),
+        help_text=gettext_lazy("A Mac ends the script after so long."),
+    )
+
+    @property
+    def missing(self) -> tuple[str, str] | None:
+        if self.fields["script"].queryset.exists():
+            return None
+        return _("There is no script yet."), "admin:devices_script_changelist"
+
+
+class ManyCommandForm(CommandForm):
+    """Any command of the catalogue, for many: what only some of their platforms know is asked too, and refused elsewhere."""
+
+    def __init__(self, *args: Any, reach: Reach, **options: Any) -> None:
+        self.reach = reach
+        # Nothing of a device is asked for but its platform.
+        stand_in = Device(name=str(reach.total), platform=reach.only_platform)
+        super().__init__(*args, device=stand_in, users=[], **options)
+        if CONFIRMATION in self.fields:
+            self.fields[CONFIRMATION] = confirmation_field(reach.total)
+            dress(self.fields[CONFIRMATION])
+
+    def clean(self) -> dict[str, Any]:
+        check_confirmation(self, self.reach.total)
+        return self.cleaned_data
+
+    missing = None
+
+    def wanted(self) -> Wanted:
+        return bulk_orders.send_command(self.request(), label=label(self.item) if self.item else "")
+
+
+FORMS: dict[str, type[BulkForm]] = {
+    "refresh": RefreshForm,
+    "restart": RestartForm,
+    "shut_down": ShutDownForm,
+    "lock": LockForm,
+    "clear_passcode": ClearPasscodeForm,
+    "lost_mode_on": LostModeForm,
+    "lost_mode_off": LostModeOffForm,
+    "wipe": WipeForm,
+    "move": MoveForm,
+    "join_group": JoinForm,
+    "set_attribute": AttributeForm,
+    "send_agent": AgentForm,
+    "run_script": ScriptForm,
+}
