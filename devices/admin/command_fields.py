@@ -6,14 +6,16 @@ from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from mdm.protocol.request_types import Parameter, Platform, Support
 from mdm.protocol.request_types.formats import SIX_DIGITS
 from mdm.protocol.request_types.names import label
 
 MAX_DATA_BYTES = 700_000  # base64 of it fits into the size that a command may have
-UNSET = ("", "Leave as it is")
-YES_NO = (("true", "Yes"), ("false", "No"))
+UNSET = ("", gettext_lazy("Leave as it is"))
+YES_NO = (("true", gettext_lazy("Yes")), ("false", gettext_lazy("No")))
 BOOLEANS = {"true": True, "false": False}
 
 
@@ -29,9 +31,9 @@ class DataWidget(forms.MultiWidget):
 
     def __init__(self, *, is_secret: bool) -> None:
         area = ForgetfulTextarea if is_secret else forms.Textarea
-        attributes = {"rows": 3, "placeholder": "or paste it here: base64, or XML", "class": "pm-paste"}
-        file = forms.FileInput(attrs={"class": "pm-file"})
-        super().__init__({"file": file, "text": area(attrs=attributes | {"aria-label": "or paste it here"})})
+        attributes = {"rows": 3, "placeholder": _("or paste it here: base64, or XML"), "class": "pm-paste"}
+        file = forms.FileInput(attrs={"class": "pm-file", "aria-label": _("a file to upload")})
+        super().__init__({"file": file, "text": area(attrs=attributes | {"aria-label": _("or paste it here")})})
 
     def decompress(self, value: Any) -> list[Any]:
         return [None, None]
@@ -49,7 +51,10 @@ class DataField(forms.MultiValueField):
         file, text = values or (None, "")
         data = _read(file) if file else _decode(text)
         if data is not None and len(data) > MAX_DATA_BYTES:
-            raise forms.ValidationError(f"More than {MAX_DATA_BYTES // 1000} KB; that is too large for a command.")
+            kilobytes = MAX_DATA_BYTES // 1000
+            raise forms.ValidationError(
+                _("More than %(size)d KB; that is too large for a command.") % {"size": kilobytes}
+            )
         return data
 
 
@@ -67,12 +72,12 @@ class LinesField(forms.CharField):
         try:
             return [int(line) for line in lines]
         except ValueError as error:
-            raise forms.ValidationError("Every line must be a whole number.") from error
+            raise forms.ValidationError(_("Every line must be a whole number.")) from error
 
 
 def field_for(parameter: Parameter, *, required: bool, platform: Platform | None, above: Support | None) -> forms.Field:
     """The field of a parameter that is no dictionary with known keys. Its cleaned value is None when nothing was given."""
-    options = {"label": parameter.label or label(parameter.key), "help_text": help_of(parameter), "required": required}
+    options = {"label": title_of(parameter), "help_text": help_of(parameter), "required": required}
     if parameter.type == "boolean":
         return _boolean(parameter, options)
     if parameter.type == "array":
@@ -84,12 +89,18 @@ def field_for(parameter: Parameter, *, required: bool, platform: Platform | None
     return _scalar(parameter, options)
 
 
+def title_of(parameter: Parameter) -> str:
+    """What the catalogue calls it, else its key in words, which are Apple's."""
+    return _(parameter.label) if parameter.label else label(parameter.key)
+
+
 def help_of(parameter: Parameter) -> str:
     default = parameter.default
     if default is None or parameter.type in ("array", "dictionary"):
-        return parameter.help
-    words = {True: "Yes", False: "No"}.get(default, default) if isinstance(default, bool) else default
-    return f"{parameter.help} Usually: {words}.".strip()
+        return _(parameter.help)
+    words = {True: _("Yes"), False: _("No")}.get(default, default) if isinstance(default, bool) else default
+    usually = _("Usually: %(value)s.") % {"value": words}
+    return f"{_(parameter.help)} {usually}".strip()
 
 
 def _boolean(parameter: Parameter, options: dict[str, Any]) -> forms.Field:
@@ -133,7 +144,8 @@ def _array(
             choices=_offered(item, platform, above), widget=forms.CheckboxSelectMultiple, **options
         )
     if item is not None and item.type in ("string", "integer"):
-        options["help_text"] = f"{options['help_text']} One on each line.".strip()
+        how = _("One on each line.")
+        options["help_text"] = f"{options['help_text']} {how}".strip()
         return LinesField(of_integers=item.type == "integer", **options)
     return _json(parameter, options)
 
@@ -152,7 +164,8 @@ def _offered(item: Parameter, platform: Platform | None, above: Support | None) 
 
 def _json(parameter: Parameter, options: dict[str, Any]) -> forms.Field:
     example = _example(parameter)
-    options["help_text"] = f"{options['help_text']} JSON, for example {example}".strip()
+    how = _("JSON, for example %(example)s") % {"example": example}
+    options["help_text"] = f"{options['help_text']} {how}".strip()
     area = ForgetfulTextarea if parameter.secret else forms.Textarea
     return forms.JSONField(widget=area(attrs={"rows": 6, "spellcheck": "false", "class": "pm-code"}), **options)
 
@@ -176,4 +189,4 @@ def _decode(text: str) -> bytes | None:
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise forms.ValidationError("This is neither base64 nor XML.") from error
+        raise forms.ValidationError(_("This is neither base64 nor XML.")) from error

@@ -6,14 +6,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext as _
 
-from devices.admin.command_fields import field_for
+from devices.admin.command_fields import field_for, title_of
 from devices.models import Device
+from devices.services.security_chip import has_security_chip
 from devices.services.sending import target_of
 from mdm.accounts.admin_forms import PageForm, dress
 from mdm.channels.models import Channel
 from mdm.protocol.request_types import InvalidCommand, Parameter, Request, RequestType, Support, with_defaults
-from mdm.protocol.request_types.names import label
 
 # Required by Apple, but empty has a meaning: it takes the password away.
 MAY_BE_EMPTY = frozenset({("SetFirmwarePassword", "NewPassword"), ("SetRecoveryLock", "NewPassword")})
@@ -34,6 +35,7 @@ class CommandForm(PageForm):
     """Fields are named by their path: "ReturnToService.Enabled". item: which of several alternatives (Settings).
 
     known: values that need not be asked for, by key; a person does not know a device's unlock token.
+    suggested: what the fields show at first, by name; secret ones never show anything.
     """
 
     def __init__(
@@ -44,9 +46,11 @@ class CommandForm(PageForm):
         users: list[Channel],
         item: str = "",
         known: dict[str, Any] | None = None,
+        suggested: dict[str, str] | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(*args, **options)
+        super().__init__(*args, initial=suggested, **options)
+        self.device = device
         self.request_type, self.item, self.known = request_type, item, known or {}
         self.platform = target_of(device).platform
         self.expected_name = str(device)
@@ -97,8 +101,21 @@ class CommandForm(PageForm):
     def clean(self) -> dict[str, Any]:
         typed = self.cleaned_data.get("confirmation")
         if typed is not None and typed.strip() != self.expected_name.strip():
-            self.add_error("confirmation", "That is not the device's name. Nothing was sent.")
+            self.add_error("confirmation", _("That is not the device's name. Nothing was sent."))
+        lacks_pin = "PIN" in self.fields and not self.cleaned_data.get("PIN") and "PIN" not in self.errors
+        if lacks_pin and (reason := self._why_with_pin()):
+            self.add_error("PIN", reason)
         return self.cleaned_data
+
+    def _why_with_pin(self) -> str:
+        """Why this Mac needs a PIN with the command, which Apple's schema does not say; empty if it does not."""
+        if self.request_type.name == "DeviceLock" and self.device.is_mac:
+            return _("A Mac is locked with a PIN of six digits, which unlocks it again. Choose one.")
+        if self.request_type.name == "EraseDevice" and self.device.is_mac and has_security_chip(self.device) is False:
+            return _(
+                "This Mac has neither a T2 chip nor Apple silicon: it is erased with a PIN of six digits. Choose one."
+            )
+        return ""
 
     # --- from the catalogue to fields ---------------------------------------------------------------------------------
     def _add(
@@ -112,7 +129,7 @@ class CommandForm(PageForm):
             own = chosen.support(self.platform, support) if self.platform and support else None
             self._add_children(chosen, path, section, own, is_needed=True)
         elif _has_known_keys(parameter):
-            inner = Section(parameter.label or label(parameter.key), parameter.help, section.depth + 1)
+            inner = Section(title_of(parameter), _(parameter.help), section.depth + 1)
             self.sections.append(inner)
             self._add_children(parameter, path, inner, support, is_needed=is_needed)
         elif _constant(parameter) is None:
@@ -128,15 +145,16 @@ class CommandForm(PageForm):
             self._add(child, f"{path}.{child.key}", section, above, is_needed=is_needed and child.required)
 
     def _add_users(self, users: list[Channel], *, with_device: bool) -> None:
-        choices = [(one.user_key, f"User {one.user_short_name or one.user_key}") for one in users]
+        choices = [(one.user_key, _("User %(name)s") % {"name": one.user_short_name or one.user_key}) for one in users]
         if with_device:
-            choices.insert(0, ("", "The device"))
-        self.fields["to_user"] = forms.ChoiceField(choices=choices, required=not with_device, label="Send to")
+            choices.insert(0, ("", _("The device")))
+        self.fields["to_user"] = forms.ChoiceField(choices=choices, required=not with_device, label=_("Send to"))
         self.sections[0].names.append("to_user")
 
     def _add_confirmation(self) -> None:
         self.fields["confirmation"] = forms.CharField(
-            label=f"Type “{self.expected_name}” to confirm", widget=forms.TextInput(attrs={"autocomplete": "off"})
+            label=_("Type “%(name)s” to confirm") % {"name": self.expected_name},
+            widget=forms.TextInput(attrs={"autocomplete": "off"}),
         )
 
     # --- from fields to the command -----------------------------------------------------------------------------------

@@ -9,6 +9,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from devices.models import Device
 from mdm.common.words import file_size
 from mdm.protocol.request_types.names import label
@@ -28,7 +32,7 @@ class Group:
 
 def yes_no(value: Any) -> str:
     if isinstance(value, bool):
-        return "Yes" if value else "No"
+        return _("Yes") if value else _("No")
     return plain(value)
 
 
@@ -41,12 +45,12 @@ def percent(value: Any) -> str:
     """A part of one; negative when the device does not know."""
     if not _is_number(value):
         return plain(value)
-    return f"{value * 100:.0f} %" if 0 <= value <= 1 else "unknown"
+    return f"{value * 100:.0f} %" if 0 <= value <= 1 else _("unknown")
 
 
 def plain(value: Any) -> str:
     if isinstance(value, bool):
-        return "Yes" if value else "No"
+        return _("Yes") if value else _("No")
     if isinstance(value, list) and all(isinstance(item, str | int) for item in value):
         return ", ".join(str(item) for item in value[:20])
     if isinstance(value, dict):
@@ -63,11 +67,11 @@ def _flat(value: Any) -> str:
 
 def encryption(value: Any) -> str:
     """HardwareEncryptionCaps: bit 1 block-level, bit 2 file-level."""
-    return _named(value, ("None", "Block level", "File level", "Block and file level"))
+    return _named(value, (_("None"), _("Block level"), _("File level"), _("Block and file level")))
 
 
 def cellular(value: Any) -> str:
-    return _named(value, ("None", "GSM", "CDMA", "GSM and CDMA"))
+    return _named(value, (_("None"), "GSM", "CDMA", _("GSM and CDMA")))
 
 
 def _named(value: Any, names: tuple[str, ...]) -> str:
@@ -149,25 +153,25 @@ SECURITY: dict[str, Words] = {
     "SecureBoot": plain,
     "ManagementStatus": plain,
 }
-LABELS = {
-    "AvailableDeviceCapacity": "Free storage",
-    "DeviceCapacity": "Storage",
-    "FDE_Enabled": "FileVault",
-    "FDE_HasPersonalRecoveryKey": "FileVault has a personal recovery key",
-    "FDE_HasInstitutionalRecoveryKey": "FileVault has an institutional recovery key",
-    "HardwareEncryptionCaps": "Hardware encryption",
-    "IsActivationLockEnabled": "Activation Lock",
-    "IsDeviceLocatorServiceEnabled": "Find My",
-    "IsMDMLostModeEnabled": "Lost mode",
-    "IsMultiUser": "Shared iPad",
-    "IsRecoveryLockEnabled": "Recovery Lock",
-    "IsAppleSilicon": "Apple silicon",
-    "IsRoaming": "Roaming now",
-    "SystemIntegrityProtectionEnabled": "System Integrity Protection",
-    "WiFiMAC": "Wi-Fi address",
-    "BluetoothMAC": "Bluetooth address",
-    "EthernetMAC": "Ethernet address",
-    "EthernetMACs": "Ethernet addresses",
+LABELS: dict[str, Promise] = {
+    "AvailableDeviceCapacity": gettext_lazy("Free storage"),
+    "DeviceCapacity": gettext_lazy("Storage"),
+    "FDE_Enabled": gettext_lazy("FileVault"),
+    "FDE_HasPersonalRecoveryKey": gettext_lazy("FileVault has a personal recovery key"),
+    "FDE_HasInstitutionalRecoveryKey": gettext_lazy("FileVault has an institutional recovery key"),
+    "HardwareEncryptionCaps": gettext_lazy("Hardware encryption"),
+    "IsActivationLockEnabled": gettext_lazy("Activation Lock"),
+    "IsDeviceLocatorServiceEnabled": gettext_lazy("Find My"),
+    "IsMDMLostModeEnabled": gettext_lazy("Lost mode"),
+    "IsMultiUser": gettext_lazy("Shared iPad"),
+    "IsRecoveryLockEnabled": gettext_lazy("Recovery Lock"),
+    "IsAppleSilicon": gettext_lazy("Apple silicon"),
+    "IsRoaming": gettext_lazy("Roaming now"),
+    "SystemIntegrityProtectionEnabled": gettext_lazy("System Integrity Protection"),
+    "WiFiMAC": gettext_lazy("Wi-Fi address"),
+    "BluetoothMAC": gettext_lazy("Bluetooth address"),
+    "EthernetMAC": gettext_lazy("Ethernet address"),
+    "EthernetMACs": gettext_lazy("Ethernet addresses"),
 }
 # These have columns of their own on the device, and are shown from there.
 _COLUMNS = frozenset(
@@ -175,23 +179,49 @@ _COLUMNS = frozenset(
 )
 
 
-def fact_groups(device: Device) -> list[Group]:
-    """The cards of the overview; those without a single fact are left out."""
-    information = device.information if isinstance(device.information, dict) else {}
-    security = device.security if isinstance(device.security, dict) else {}
+def hardware_groups(device: Device) -> list[Group]:
+    """The cards of hardware, software and network; those without a single fact are left out."""
+    information, _security = answers_of(device)
     groups = [
-        Group("Hardware", "memory", [*_hardware(device), *_known(information, HARDWARE)]),
-        Group("Software", "deployed_code", [*_software(device), *_known(information, SOFTWARE)]),
-        Group("Network", "lan", _known(information, NETWORK) or _network(device)),
-        Group("Security", "shield", _known(security, SECURITY)),
-        Group("Cellular", "cell_tower", _known(information, CELLULAR)),
-        Group("Everything else", "more_horiz", _rest(information, security), is_more=True),
+        Group(_("Hardware"), "memory", [*_hardware(device), *_known(information, HARDWARE)]),
+        Group(_("Software"), "deployed_code", [*_software(device), *_known(information, SOFTWARE)]),
+        Group(_("Network"), "lan", _known(information, NETWORK) or _network(device)),
+        Group(_("Cellular"), "cell_tower", _known(information, CELLULAR)),
     ]
     return [group for group in groups if group.facts]
 
 
+def security_facts(device: Device) -> list[tuple[str, str]]:
+    """What the device says of its security, beside what the page draws conclusions from."""
+    return _known(answers_of(device)[1], SECURITY)
+
+
+def rest_group(device: Device) -> Group:
+    """What nobody has sorted yet, as it came."""
+    return Group(_("Everything else"), "more_horiz", _rest(*answers_of(device)), is_more=True)
+
+
+def answers_of(device: Device) -> tuple[dict[str, Any], dict[str, Any]]:
+    """DeviceInformation's and SecurityInfo's facts, empty where they are of a shape that cannot be."""
+    information = device.information if isinstance(device.information, dict) else {}
+    return information, device.security if isinstance(device.security, dict) else {}
+
+
+def identity(device: Device) -> list[tuple[str, str, str]]:
+    """Numbers by which people know a device: name, value, and what it is called on the button that copies it."""
+    facts = (
+        (_("Serial number"), device.serial_number, _("the serial number")),
+        ("UDID", device.udid, _("the UDID")),
+        ("EnrollmentID", device.enrollment_id, _("the EnrollmentID")),
+        (_("Model number"), device.model, _("the model number")),
+        ("IMEI", device.imei, _("the IMEI")),
+        (_("Wi-Fi address"), device.wifi_mac, _("the Wi-Fi address")),
+    )
+    return [fact for fact in facts if fact[1]]
+
+
 def label_of(key: str) -> str:
-    return LABELS.get(key) or label(key)
+    return str(LABELS[key]) if key in LABELS else label(key)
 
 
 def _known(answers: dict[str, Any], table: dict[str, Words]) -> list[tuple[str, str]]:
@@ -200,6 +230,7 @@ def _known(answers: dict[str, Any], table: dict[str, Words]) -> list[tuple[str, 
 
 
 def _rest(information: dict[str, Any], security: dict[str, Any]) -> list[tuple[str, str]]:
+    """Neither what has a place of its own, nor what is empty."""
     shown = _COLUMNS.union(HARDWARE, SOFTWARE, NETWORK, CELLULAR, SECURITY)
     rest = {**information, **security}
     return [(label_of(key), plain(value)) for key, value in sorted(rest.items()) if key not in shown and value != ""]
@@ -211,8 +242,8 @@ def _present(*facts: tuple[str, str]) -> list[tuple[str, str]]:
 
 def _hardware(device: Device) -> list[tuple[str, str]]:
     return _present(
-        ("Model", device.model_name),
-        ("Serial number", device.serial_number),
+        (_("Model"), device.model_name),
+        (_("Serial number"), device.serial_number),
         ("UDID", device.udid),
         ("EnrollmentID", device.enrollment_id),
     )
@@ -220,12 +251,12 @@ def _hardware(device: Device) -> list[tuple[str, str]]:
 
 def _software(device: Device) -> list[tuple[str, str]]:
     version = f"{device.platform} {device.os_version}".strip() if device.os_version else ""
-    return _present(("System", version), ("Name on the device", device.device_name))
+    return _present((_("System"), version), (_("Name on the device"), device.device_name))
 
 
 def _network(device: Device) -> list[tuple[str, str]]:
     return _present(
-        ("Wi-Fi address", device.wifi_mac),
-        ("Bluetooth address", device.bluetooth_mac),
-        ("Ethernet addresses", device.ethernet_mac),
+        (_("Wi-Fi address"), device.wifi_mac),
+        (_("Bluetooth address"), device.bluetooth_mac),
+        (_("Ethernet addresses"), device.ethernet_mac),
     )

@@ -34,6 +34,7 @@ class Command(AccountScoped, SecretHolder):
     expires_at = models.DateTimeField(null=True)
     sent_at = models.DateTimeField(null=True)
     not_now_at = models.DateTimeField(null=True, help_text="When the device last asked for more time.")
+    not_now_count = models.PositiveIntegerField(default=0, help_text="How often the device asked for more time.")
     finished_at = models.DateTimeField(null=True)
 
     status = models.CharField("Status", max_length=20, blank=True, help_text="What the device answered last.")

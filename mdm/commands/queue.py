@@ -236,6 +236,9 @@ def _command_write(found: _Found, report: Report, at: object, takes: bool) -> tu
         if column != "state":
             assignments.append(f"{column} = CASE WHEN id = %s THEN %s ELSE {column} END")
             values += [row_id, value]
+    if found.accepts_answer and report.is_not_now:
+        assignments.append("not_now_count = CASE WHEN id = %s THEN not_now_count + 1 ELSE not_now_count END")
+        values.append(found.answered_id)
     if takes:
         assignments.append("sent_at = CASE WHEN id = %s THEN %s ELSE sent_at END")
         values += [found.next_id, at]

@@ -42,7 +42,7 @@ def enqueue(
 ) -> Command:
     """Store the command and wake the device after the commit. Raises InvalidCommand, CommandExists; then nothing is queued."""
     command = _row(channel, prepare(request), actor, command_uuid, expires_at)
-    return _store(channel, command, actor)
+    return store(channel, command, actor)
 
 
 def enqueue_raw(channel: Channel, plist: bytes, *, actor: Actor = SYSTEM) -> Command:
@@ -58,7 +58,7 @@ def enqueue_raw(channel: Channel, plist: bytes, *, actor: Actor = SYSTEM) -> Com
     )
     if command_uuid:
         command.command_uuid = command_uuid
-    return _store(channel, command, actor)
+    return store(channel, command, actor)
 
 
 def enqueue_recipe(channel: Channel, request_type: str, recipe: Mapping[str, Any], *, actor: Actor = SYSTEM) -> Command:
@@ -74,7 +74,7 @@ def enqueue_recipe(channel: Channel, request_type: str, recipe: Mapping[str, Any
         actor_label=actor.label,
         source=actor.source,
     )
-    return _store(channel, command, actor)
+    return store(channel, command, actor)
 
 
 @dataclass(frozen=True)
@@ -231,7 +231,11 @@ def _row(
     return command
 
 
-def _store(channel: Channel, command: Command, actor: Actor) -> Command:
+def store(channel: Channel, command: Command, actor: Actor) -> Command:
+    """Insert a command that was built by its caller, with its line in the log, and wake the device after the commit.
+
+    Raises CommandExists.
+    """
     try:
         with transaction.atomic():
             command.save(force_insert=True)

@@ -1,15 +1,19 @@
 """The states of a command: ours, never Apple's `Status`."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 
 class State(models.TextChoices):
-    QUEUED = "queued", "Queued"
-    SENT = "sent", "Sent"  # handed to the device, no final answer yet; handed out again until there is one
-    ACKNOWLEDGED = "acknowledged", "Acknowledged"
-    FAILED = "failed", "Failed"  # the device answered Error or CommandFormatError
-    CANCELLED = "cancelled", "Cancelled"
-    EXPIRED = "expired", "Expired"
+    QUEUED = "queued", gettext_lazy("Queued")
+    SENT = (
+        "sent",
+        gettext_lazy("Sent"),
+    )  # handed to the device, no final answer yet; handed out again until there is one
+    ACKNOWLEDGED = "acknowledged", gettext_lazy("Acknowledged")
+    FAILED = "failed", gettext_lazy("Failed")  # the device answered Error or CommandFormatError
+    CANCELLED = "cancelled", gettext_lazy("Cancelled")
+    EXPIRED = "expired", gettext_lazy("Expired")
 
 
 WAITING = (State.QUEUED, State.SENT)
@@ -22,7 +26,7 @@ STATE_AFTER = {"Acknowledged": State.ACKNOWLEDGED, "Error": State.FAILED, "Comma
 class ApplyState(models.TextChoices):
     """What the worker has done with a stored answer."""
 
-    NONE = "", "No answer"
-    PENDING = "pending", "To be read"
-    APPLIED = "applied", "Read"
-    FAILED = "failed", "Could not be read"
+    NONE = "", gettext_lazy("No answer")
+    PENDING = "pending", gettext_lazy("To be read")
+    APPLIED = "applied", gettext_lazy("Read")
+    FAILED = "failed", gettext_lazy("Could not be read")

@@ -104,8 +104,10 @@ def _by_row(columns: Columns) -> list[tuple[Any, ...]]:
 
 @lru_cache(maxsize=64)
 def _all_fields(model: type[models.Model]) -> tuple[models.Field, ...]:
-    """All but a key that the database counts by itself."""
-    return tuple(field for field in model._meta.concrete_fields if not isinstance(field, models.AutoField))
+    """All but a key that the database counts by itself, and what it computes."""
+    return tuple(
+        field for field in model._meta.concrete_fields if not (isinstance(field, models.AutoField) or field.generated)
+    )
 
 
 def _type(field: models.Field, database: BaseDatabaseWrapper) -> str:

@@ -61,7 +61,8 @@ def update(row: Model, columns: Sequence[str]) -> None:
 
 @lru_cache(maxsize=256)
 def _insert_sql(model: type[Model], count: int) -> tuple[str, list[Field]]:
-    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
+    # What the database computes by itself nobody writes.
+    fields = [field for field in model._meta.concrete_fields if not (field.primary_key or field.generated)]
     names = ", ".join(_quoted(field.column) for field in fields)
     marks = "(" + ", ".join(["%s"] * len(fields)) + ")"
     key = _quoted(model._meta.pk.column)

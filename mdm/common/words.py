@@ -1,19 +1,55 @@
-"""Times, sizes and numbers in words for people. Plain Python, so that lists, pages and mails say them alike."""
+"""Times, sizes and numbers in words for people, so that lists, pages and mails say them alike."""
 
 from datetime import UTC, datetime, timedelta
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext_lazy
 
 _UNITS = (("year", 365 * 86400), ("month", 30 * 86400), ("day", 86400), ("hour", 3600), ("minute", 60))
 _MOMENT = timedelta(minutes=1)
 _PREFIXES = ("bytes", "KB", "MB", "GB", "TB")
 
 
+# Whatever is counted somewhere, so that each language can have its own forms.
+NOUNS = {
+    "app": ngettext_lazy("%(count)s app", "%(count)s apps", "number"),
+    "command": ngettext_lazy("%(count)s command", "%(count)s commands", "number"),
+    "day": ngettext_lazy("%(count)s day", "%(count)s days", "number"),
+    "device": ngettext_lazy("%(count)s device", "%(count)s devices", "number"),
+    "enrolled device": ngettext_lazy("%(count)s enrolled device", "%(count)s enrolled devices", "number"),
+    "failed message": ngettext_lazy("%(count)s failed message", "%(count)s failed messages", "number"),
+    "hour": ngettext_lazy("%(count)s hour", "%(count)s hours", "number"),
+    "invitation": ngettext_lazy("%(count)s invitation", "%(count)s invitations", "number"),
+    "job": ngettext_lazy("%(count)s job", "%(count)s jobs", "number"),
+    "key": ngettext_lazy("%(count)s key", "%(count)s keys", "number"),
+    "licence": ngettext_lazy("%(count)s licence", "%(count)s licences", "number"),
+    "line": ngettext_lazy("%(count)s line", "%(count)s lines", "number"),
+    "Mac": ngettext_lazy("%(count)s Mac", "%(count)s Macs", "number"),
+    "message": ngettext_lazy("%(count)s message", "%(count)s messages", "number"),
+    "minute": ngettext_lazy("%(count)s minute", "%(count)s minutes", "number"),
+    "month": ngettext_lazy("%(count)s month", "%(count)s months", "number"),
+    "time": ngettext_lazy("%(count)s time", "%(count)s times", "number"),
+    "certificate": ngettext_lazy("%(count)s certificate", "%(count)s certificates", "number"),
+    "entry": ngettext_lazy("%(count)s entry", "%(count)s entries", "number"),
+    "group": ngettext_lazy("%(count)s group", "%(count)s groups", "number"),
+    "person": ngettext_lazy("%(count)s person", "%(count)s people", "number"),
+    "profile": ngettext_lazy("%(count)s profile", "%(count)s profiles", "number"),
+    "user": ngettext_lazy("%(count)s user", "%(count)s users", "number"),
+    "value": ngettext_lazy("%(count)s value", "%(count)s values", "number"),
+    "version": ngettext_lazy("%(count)s version", "%(count)s versions", "number"),
+    "script": ngettext_lazy("%(count)s script", "%(count)s scripts", "number"),
+    "account": ngettext_lazy("%(count)s account", "%(count)s accounts", "number"),
+    "year": ngettext_lazy("%(count)s year", "%(count)s years", "number"),
+}
+
+
 def ago(at: datetime, now: datetime | None = None) -> str:
     """ "just now", "5 minutes ago", "in 3 days": the largest unit that fits, rounded down."""
     distance = (now or datetime.now(UTC)) - at
     if abs(distance) < _MOMENT:
-        return "just now"
-    words = duration(abs(distance))
-    return f"{words} ago" if distance > timedelta() else f"in {words}"
+        return _("just now")
+    words = {"duration": duration(abs(distance))}
+    return _("%(duration)s ago") % words if distance > timedelta() else _("in %(duration)s") % words
 
 
 def duration(length: timedelta) -> str:
@@ -22,12 +58,12 @@ def duration(length: timedelta) -> str:
     for unit, size in _UNITS:
         if seconds >= size:
             return count_of(seconds // size, unit)
-    return "less than a minute"
+    return _("less than a minute")
 
 
 def count_of(number: int, noun: str, plural: str = "") -> str:
-    """ "1 device", "3 devices", "1,200 devices"."""
-    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+    """ "1 device", "3 devices", "1,200 devices". noun: one of NOUNS."""
+    return NOUNS[noun] % {"number": number, "count": f"{number:,}"}
 
 
 def file_size(byte_count: float) -> str:
@@ -35,4 +71,6 @@ def file_size(byte_count: float) -> str:
     size, prefix = float(byte_count), 0
     while abs(size) >= 1000 and prefix < len(_PREFIXES) - 1:
         size, prefix = size / 1000, prefix + 1
+    if prefix == 0:
+        return _("%(number)s bytes") % {"number": f"{size:.0f}"}
     return f"{size:.0f} {_PREFIXES[prefix]}" if prefix < 2 else f"{size:.1f} {_PREFIXES[prefix]}"

@@ -48,10 +48,12 @@ class AssignedTabTest(AssignedTestCase):
         self.assertContains(response, "device group Sales")
         self.assertContains(response, "Show the assignment groups")
 
-    def test_the_tab_is_there_for_every_device(self) -> None:
+    def test_the_tabs_of_profiles_and_apps_are_there_for_every_device(self) -> None:
         awaiting = make_device(self.account, enrolled=False)
         for device in (self.device, awaiting):
-            self.assertContains(self.people[Role.READ_ONLY].get(self.url(Device, "change", device.pk)), "?tab=assigned")
+            page = self.people[Role.READ_ONLY].get(self.url(Device, "change", device.pk))
+            for tab in ("profiles", "apps"):
+                self.assertContains(page, f"?tab={tab}")
         make_profile_assignment(make_profile(self.account), awaiting)
         self.assertContains(self.tab(device=awaiting), "The device is not enrolled.")
 
@@ -70,6 +72,20 @@ class AssignedTabTest(AssignedTestCase):
         self.assertContains(response, through, html=True)
         self.assertContains(response, self.url(Profile, "change", profile.pk))
         self.assertContains(response, self.url(type(app), "change", app.pk))
+
+    def test_profiles_and_apps_have_a_tab_each_that_says_the_same(self) -> None:
+        profile = make_profile(self.account, "Wi-Fi", user_scope=False)
+        make_profile_assignment(profile, self.sales)
+        app = make_app(self.account, "Numbers", store=True)
+        make_assignment_group(self.account, "Everyone", members=[self.device], apps=[app])
+        page = self.url(Device, "change", self.device.pk)
+        profiles, apps = (self.people[Role.READ_ONLY].get(f"{page}?tab={tab}") for tab in ("profiles", "apps"))
+        self.assertContains(profiles, "device group <a")
+        self.assertContains(profiles, "Wi-Fi")
+        self.assertNotContains(profiles, "Numbers")
+        self.assertContains(apps, "Numbers")
+        self.assertContains(apps, "Everyone")
+        self.assertNotContains(apps, "Wi-Fi")
 
     def test_states_versions_and_the_devices_own_error_are_shown(self) -> None:
         refused = make_profile(self.account, "VPN", user_scope=False, version=3)
@@ -135,12 +151,12 @@ class AssignedTabTest(AssignedTestCase):
         self.assertContains(response, "&lt;script&gt;alert(1)&lt;/script&gt;")
 
     def test_the_page_looks_again_while_something_is_about_to_be_sent(self) -> None:
-        self.assertNotContains(self.tab(), "data-watch")
+        self.assertNotContains(self.tab(), "data-live")
         profile = make_profile(self.account, user_scope=False)
         make_profile_assignment(profile, self.device)
-        self.assertContains(self.tab(), "data-watch", count=1)
+        self.assertContains(self.tab(), "data-live", count=1)
         make_profile_install(profile, self.device, ItemState.INSTALLED)
-        self.assertNotContains(self.tab(), "data-watch")
+        self.assertNotContains(self.tab(), "data-live")
 
     def test_the_number_of_statements_does_not_grow(self) -> None:
         def fill(count: int) -> None:

@@ -68,7 +68,7 @@ class CommandPageTest(AdminTestCase):
 
     def test_a_waiting_command_is_watched_and_a_finished_one_is_not(self) -> None:
         command = make_command(self.device, "SecurityInfo")
-        self.assertContains(self.page(command), "data-watch")
+        self.assertContains(self.page(command), "data-live")
         state_url = self.url(Command, "state", command.pk)
         before = self.people[Role.READ_ONLY].get(state_url).json()
         self.assertFalse(before["is_over"])
@@ -76,7 +76,18 @@ class CommandPageTest(AdminTestCase):
         after = self.people[Role.READ_ONLY].get(state_url).json()
         self.assertTrue(after["is_over"])
         self.assertNotEqual(before["mark"], after["mark"])
-        self.assertNotContains(self.page(command), "data-watch")
+        self.assertNotContains(self.page(command), "data-live")
+
+    def test_the_page_gets_its_news_in_place(self) -> None:
+        command = make_command(self.device, "SecurityInfo")
+        url = self.page(command).context["watch_url"]
+        client = self.people[Role.READ_ONLY]
+        self.assertEqual(client.get(url, headers={"HX-Request": "true"}).status_code, 204)
+        Command.objects.update(state="acknowledged", status="Acknowledged", finished_at=timezone.now())
+        answered = client.get(url, headers={"HX-Request": "true"})
+        self.assertContains(answered, "The device has done it.")
+        self.assertNotContains(answered, "<html")
+        self.assertNotContains(answered, "data-live")
 
     def test_secrets_are_not_shown(self) -> None:
         command = make_command(self.device, "DeviceLock", parameters={"Message": "Hello"}, secrets={"/PIN": "123456"})
