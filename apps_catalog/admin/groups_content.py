@@ -6,6 +6,8 @@ from typing import Any
 
 from django.db import models, transaction
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext, ngettext_lazy
 
 from apps_catalog.admin.groups_forms import AddAppForm, AddDeviceGroupsForm, AddProfilesForm
 from apps_catalog.models import App, AppAssignment
@@ -18,17 +20,20 @@ from mdm.accounts.actors import Actor
 from mdm.accounts.admin_base import Page, actor_of, row_number
 from mdm.accounts.admin_forms import ConfirmForm, posted
 from mdm.accounts.permissions import Action
-from mdm.common.words import count_of
 
 MOST = 100  # devices that are shown, put in or taken out at once
 
 
 @dataclass(frozen=True)
 class Part:
-    """Something that is in a group. take returns False where it is not there any more."""
+    """Something that is in a group. take returns False where it is not there any more.
+
+    counted and taken: how many of them, and that so many were taken out, in words.
+    """
 
     model: type[models.Model]
-    noun: str
+    counted: Any
+    taken: Any
     take: Callable[[AssignmentGroup, Any, Actor], bool]
 
 
@@ -38,10 +43,34 @@ def _take_profile(group: AssignmentGroup, profile: Profile, actor: Actor) -> boo
 
 # By the word that the page's forms send as `what`.
 PARTS = {
-    "app": Part(App, "app", unassign_app),
-    "profile": Part(Profile, "profile", _take_profile),
-    "device_group": Part(DeviceGroup, "device group", unassign_member),
-    "device": Part(Device, "device", unassign_member),
+    "app": Part(
+        App,
+        ngettext_lazy("%(count)s app", "%(count)s apps", "count"),
+        ngettext_lazy("%(count)s app taken out of the group.", "%(count)s apps taken out of the group.", "count"),
+        unassign_app,
+    ),
+    "profile": Part(
+        Profile,
+        ngettext_lazy("%(count)s profile", "%(count)s profiles", "count"),
+        ngettext_lazy(
+            "%(count)s profile taken out of the group.", "%(count)s profiles taken out of the group.", "count"
+        ),
+        _take_profile,
+    ),
+    "device_group": Part(
+        DeviceGroup,
+        ngettext_lazy("%(count)s device group", "%(count)s device groups", "count"),
+        ngettext_lazy(
+            "%(count)s device group taken out of the group.", "%(count)s device groups taken out of the group.", "count"
+        ),
+        unassign_member,
+    ),
+    "device": Part(
+        Device,
+        ngettext_lazy("%(count)s device", "%(count)s devices", "count"),
+        ngettext_lazy("%(count)s device taken out of the group.", "%(count)s devices taken out of the group.", "count"),
+        unassign_member,
+    ),
 }
 
 
@@ -66,15 +95,15 @@ class GroupContentPages:
         if request.method == "POST" and form.is_valid():
             app = form.cleaned_data["app"]
             assign_app(group, app, actor_of(request), **form.types(group))
-            return self.done(request, f"{app} is in the group.", back)
-        by_itself = "It comes to the group's devices by itself."
-        by_hand = "It comes when somebody chooses “Push apps”: this group does not install apps by itself."
+            return self.done(request, _("%(app)s is in the group.") % {"app": app}, back)
+        by_itself = _("It comes to the group's devices by itself.")
+        by_hand = _("It comes when somebody chooses “Push apps”: this group does not install apps by itself.")
         return self.form_page(
             request,
             form,
-            title=f"How {known.app} is installed" if known else "Put an app into the group",
+            title=_("How %(app)s is installed") % {"app": known.app} if known else _("Put an app into the group"),
             intro=by_itself if group.auto_deploy else by_hand,
-            button="Save" if known else "Put it into the group",
+            button=_("Save") if known else _("Put it into the group"),
             back=back,
             crumb=(group.name, back),
         )
@@ -85,10 +114,13 @@ class GroupContentPages:
             request,
             group,
             form,
-            noun="profile",
+            title=_("Put profiles into the group"),
+            counted=ngettext_lazy(
+                "%(count)s profile put into the group.", "%(count)s profiles put into the group.", "count"
+            ),
             put=lambda profile, actor: assign(profile, group, actor=actor),
-            intro="They come to the devices of the group by themselves.",
-            nothing="Every profile of the account is in this group already.",
+            intro=_("They come to the devices of the group by themselves."),
+            nothing=_("Every profile of the account is in this group already."),
         )
 
     def add_device_groups(self, request: HttpRequest, group: AssignmentGroup) -> HttpResponse:
@@ -97,10 +129,13 @@ class GroupContentPages:
             request,
             group,
             form,
-            noun="device group",
+            title=_("Put device groups into the group"),
+            counted=ngettext_lazy(
+                "%(count)s device group put into the group.", "%(count)s device groups put into the group.", "count"
+            ),
             put=lambda member, actor: assign_member(group, member, actor),
-            intro="All devices of a device group belong to the assignment group, also those that join it later.",
-            nothing="Every device group of the account is in this group already.",
+            intro=_("All devices of a device group belong to the assignment group, also those that join it later."),
+            nothing=_("Every device group of the account is in this group already."),
         )
 
     def _choose(
@@ -109,7 +144,8 @@ class GroupContentPages:
         group: AssignmentGroup,
         form: AddProfilesForm | AddDeviceGroupsForm,
         *,
-        noun: str,
+        title: str,
+        counted: Any,
         put: Callable[[Any, Actor], bool],
         intro: str,
         nothing: str,
@@ -118,11 +154,11 @@ class GroupContentPages:
         if request.method == "POST" and form.is_valid():
             with transaction.atomic():
                 count = sum(put(one, actor_of(request)) for one in form.cleaned_data["chosen"].order_by("pk"))
-            return self.done(request, f"{count_of(count, noun)} put into the group.", back)
-        frame = {"title": f"Put {noun}s into the group", "back": back, "crumb": (group.name, back)}
+            return self.done(request, counted % {"count": count}, back)
+        frame = {"title": title, "back": back, "crumb": (group.name, back)}
         if form.is_empty:
             return self.page(request, "admin/assignment_groups/nothing_to_add.html", nothing=nothing, **frame)
-        return self.form_page(request, form, intro=intro, button="Put them into the group", **frame)
+        return self.form_page(request, form, intro=intro, button=_("Put them into the group"), **frame)
 
     def devices(self, request: HttpRequest, group: AssignmentGroup) -> HttpResponse:
         """The devices that belong to it by themselves; with `?q=` whatever devices of the account it finds."""
@@ -137,7 +173,7 @@ class GroupContentPages:
         return self.page(
             request,
             "admin/assignment_groups/devices.html",
-            title="Devices of the group",
+            title=_("Devices of the group"),
             crumb=(group.name, self.url("change", group.pk)),
             group=group,
             words=words,
@@ -150,12 +186,12 @@ class GroupContentPages:
         back = self.url("devices", group.pk)
         chosen = _posted_rows(request, Device)
         if not 0 < len(chosen) <= MOST:
-            return self.refused(request, f"Choose between one and {MOST} devices.", back)
+            return self.refused(request, _("Choose between one and %(most)s devices.") % {"most": MOST}, back)
         with transaction.atomic():
             count = sum(assign_member(group, device, actor_of(request)) for device in chosen)
         if not count:
-            return self.done(request, "They belong to the group already.", back)
-        return self.done(request, f"{count_of(count, 'device')} put into the group.", back)
+            return self.done(request, _("They belong to the group already."), back)
+        return self.done(request, _put(count), back)
 
     def take_out(self, request: HttpRequest, group: AssignmentGroup) -> HttpResponse:
         """Asks first: what is posted without `confirmed` answers with the question."""
@@ -165,26 +201,26 @@ class GroupContentPages:
         chosen = _posted_rows(request, part.model)
         back = self.url("devices" if part.model is Device else "change", group.pk)
         if not 0 < len(chosen) <= MOST:
-            return self.refused(request, f"Choose between one and {MOST} {part.noun}s.", back)
+            return self.refused(request, _("Choose between one and %(most)s of them.") % {"most": MOST}, back)
         if "confirmed" not in request.POST:
             return self._ask(request, group, part, chosen, back)
         with transaction.atomic():
             count = sum(part.take(group, one, actor_of(request)) for one in chosen)
         if not count:
-            return self.refused(request, "This is not in the group any more.", back)
-        return self.done(request, f"{count_of(count, part.noun)} taken out of the group.", back)
+            return self.refused(request, _("This is not in the group any more."), back)
+        return self.done(request, part.taken % {"count": count}, back)
 
     def _ask(
         self, request: HttpRequest, group: AssignmentGroup, part: Part, chosen: list[models.Model], back: str
     ) -> HttpResponse:
-        what = str(chosen[0]) if len(chosen) == 1 else count_of(len(chosen), part.noun)
+        what = str(chosen[0]) if len(chosen) == 1 else part.counted % {"count": len(chosen)}
         hidden = [("what", request.POST["what"]), ("confirmed", "1"), *(("id", one.pk) for one in chosen)]
         return self.form_page(
             request,
             ConfirmForm(account=request.get_account()),
-            title=f"Take {what} out of {group}",
+            title=_("Take %(what)s out of %(group)s") % {"what": what, "group": group},
             intro=_consequence(group, part, chosen),
-            button="Take out",
+            button=_("Take out"),
             back=back,
             danger=True,
             hidden=hidden,
@@ -208,15 +244,30 @@ def _types(assignment: AppAssignment) -> dict[str, str]:
 def _consequence(group: AssignmentGroup, part: Part, chosen: list[Any]) -> str:
     """Whom it concerns and what they lose."""
     if part.model is App:
-        lose = "Where Pomona installed it and nothing else assigns it, it is removed together with its data."
-        return f"{count_of(devices_of_group(group).count(), 'device')} of the group: {lose}"
+        lose = _("Where Pomona installed it and nothing else assigns it, it is removed together with its data.")
+        return f"{_of_the_group(group)} {lose}"
     if part.model is Profile:
-        lose = "Where nothing else assigns it, it is removed."
-        return f"{count_of(devices_of_group(group).count(), 'device')} of the group: {lose}"
+        lose = _("Where nothing else assigns it, it is removed.")
+        return f"{_of_the_group(group)} {lose}"
     number = len(chosen)
     if part.model is DeviceGroup:
         number = Device.objects.for_account(group.account_id).filter(group__in=chosen).count()
-    return (
-        f"{count_of(number, 'device')} of yours may lose profiles and apps: what comes to them by this assignment group "
-        "alone is removed, apps together with their data."
+    words = ngettext(
+        "%(number)s device of yours may lose profiles and apps: what comes to it by this assignment group alone is removed, "
+        "apps together with their data.",
+        "%(number)s devices of yours may lose profiles and apps: what comes to them by this assignment group alone is removed, "
+        "apps together with their data.",
+        number,
     )
+    return words % {"number": f"{number:,}"}
+
+
+def _of_the_group(group: AssignmentGroup) -> str:
+    number = devices_of_group(group).count()
+    words = ngettext("%(number)s device of the group:", "%(number)s devices of the group:", number)
+    return words % {"number": f"{number:,}"}
+
+
+def _put(count: int) -> str:
+    words = ngettext("%(number)s device put into the group.", "%(number)s devices put into the group.", count)
+    return words % {"number": f"{count:,}"}

@@ -3,6 +3,9 @@
 from typing import Any
 
 from django import forms
+from django.utils.text import format_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from apps_catalog.models import App
 from devices.models import AssignmentGroup, DeviceGroup, GroupType, InstallType, Profile
@@ -11,47 +14,63 @@ from devices.services.profile_previews import unknown_variables_of
 from mdm.accounts.admin_forms import PageForm
 
 INSTALLERS = (
-    (GroupType.STANDARD, "Pomona, as soon as the device connects"),
-    (GroupType.MUNKI, "Munki on the Mac; Pomona sends none of them"),
+    (GroupType.STANDARD, gettext_lazy("Pomona, as soon as the device connects")),
+    (GroupType.MUNKI, gettext_lazy("Munki on the Mac; Pomona sends none of them")),
 )
-AS_THE_GROUP = [("", "As the group says")]
+AS_THE_GROUP = [("", gettext_lazy("As the group says"))]
 
 
 class SettingsForm(PageForm):
-    name = forms.CharField(max_length=200, help_text="What you call it here, for example “Sales: apps and Wi-Fi”.")
-    auto_deploy = forms.BooleanField(
-        label="Install its apps by themselves",
-        required=False,
-        help_text="A device gets the apps as soon as it belongs to the group. Without this they come when somebody "
-        "chooses “Push apps”. Profiles always come by themselves.",
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=200,
+        help_text=gettext_lazy("What you call it here, for example “Sales: apps and Wi-Fi”."),
     )
-    group_type = forms.ChoiceField(label="Who installs its apps", choices=INSTALLERS)
+    auto_deploy = forms.BooleanField(
+        label=gettext_lazy("Install its apps by themselves"),
+        required=False,
+        help_text=gettext_lazy(
+            "A device gets the apps as soon as it belongs to the group. Without this they come when somebody chooses “Push "
+            "apps”. Profiles always come by themselves."
+        ),
+    )
+    group_type = forms.ChoiceField(label=gettext_lazy("Who installs its apps"), choices=INSTALLERS)
     install_type = forms.ChoiceField(
-        label="How Munki offers its apps",
+        label=gettext_lazy("How Munki offers its apps"),
         choices=InstallType.choices,
-        help_text="Only for apps that Munki installs.",
+        help_text=gettext_lazy("Only for apps that Munki installs."),
     )
     priority = forms.IntegerField(
+        label=gettext_lazy("Priority"),
         min_value=0,
         max_value=MAX_PRIORITY,
-        help_text=f"0 to {MAX_PRIORITY}. If a device is in two groups that give the same custom attribute a value, "
-        "the value of the lower number counts.",
+        help_text=format_lazy(
+            gettext_lazy(
+                "0 to {most}. If a device is in two groups that give the same custom attribute a value, the value of the lower "
+                "number counts."
+            ),
+            most=MAX_PRIORITY,
+        ),
     )
     app_track_location = forms.BooleanField(
-        label="Location tracking by an app",
+        label=gettext_lazy("Location tracking by an app"),
         required=False,
-        help_text="Kept for programs that read it through the API; Pomona does nothing with it.",
+        help_text=gettext_lazy("Kept for programs that read it through the API; Pomona does nothing with it."),
     )
 
 
 class AddAppForm(PageForm):
-    app = forms.ModelChoiceField(App.objects.none(), empty_label="Choose an app")
-    deployment_type = forms.ChoiceField(label="Who installs it", choices=[*AS_THE_GROUP, *INSTALLERS], required=False)
+    app = forms.ModelChoiceField(
+        App.objects.none(), label=gettext_lazy("App"), empty_label=gettext_lazy("Choose an app")
+    )
+    deployment_type = forms.ChoiceField(
+        label=gettext_lazy("Who installs it"), choices=[*AS_THE_GROUP, *INSTALLERS], required=False
+    )
     install_type = forms.ChoiceField(
-        label="How Munki offers it",
+        label=gettext_lazy("How Munki offers it"),
         choices=[*AS_THE_GROUP, *InstallType.choices],
         required=False,
-        help_text="Only for an app that Munki installs.",
+        help_text=gettext_lazy("Only for an app that Munki installs."),
     )
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -97,11 +116,15 @@ class ProfileChoices(forms.ModelMultipleChoiceField):
         names = self.unknown.get(profile.pk)
         if not names:
             return str(profile)
-        return f"{profile} (unknown: {', '.join('{{' + name + '}}' for name in names)}; it would be sent as it stands there)"
+        shown = ", ".join("{{" + name + "}}" for name in names)
+        return _("%(profile)s (unknown: %(names)s; it would be sent as it stands there)") % {
+            "profile": profile,
+            "names": shown,
+        }
 
 
 class AddProfilesForm(_ChooseForm):
-    chosen = ProfileChoices(Profile.objects.none(), label="Profiles", widget=forms.CheckboxSelectMultiple)
+    chosen = ProfileChoices(Profile.objects.none(), label=gettext_lazy("Profiles"), widget=forms.CheckboxSelectMultiple)
 
     def without(self, queryset: Any, group: AssignmentGroup) -> Any:
         return queryset.exclude(assignments__assignment_group=group)
@@ -109,7 +132,7 @@ class AddProfilesForm(_ChooseForm):
 
 class AddDeviceGroupsForm(_ChooseForm):
     chosen = forms.ModelMultipleChoiceField(
-        DeviceGroup.objects.none(), label="Device groups", widget=forms.CheckboxSelectMultiple
+        DeviceGroup.objects.none(), label=gettext_lazy("Device groups"), widget=forms.CheckboxSelectMultiple
     )
 
     def without(self, queryset: Any, group: AssignmentGroup) -> Any:

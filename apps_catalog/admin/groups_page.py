@@ -6,11 +6,12 @@ from typing import Any
 from django.db.models import Count as CountOf
 from django.db.models import Q
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from apps_catalog.admin.item_states import COLUMNS
 from apps_catalog.models import App, AppAssignment
 from apps_catalog.services.licence_totals import short_in
-from apps_catalog.services.totals import Totals, totals_of_group
+from apps_catalog.services.totals import Totals, takes_long_in, totals_of_group
 from devices.models import (
     AssignmentGroup,
     CustomAttribute,
@@ -49,9 +50,11 @@ class Line:
 
 def content_of(group: AssignmentGroup) -> dict[str, Any]:
     """For the template."""
+    counts_later = takes_long_in(group)
     members = Device.objects.for_account(group.account_id).filter(assignment_memberships__group=group)
     return {
-        **_lines(group),
+        **(_lines_without_numbers(group) if counts_later else lines_of(group)),
+        "counts_later": counts_later,
         "columns": COLUMNS,
         "device_groups": _device_groups(group),
         "devices": members.without_facts().order_by("name", "pk")[:SHOWN_DEVICES],
@@ -62,7 +65,8 @@ def content_of(group: AssignmentGroup) -> dict[str, Any]:
     }
 
 
-def _lines(group: AssignmentGroup) -> dict[str, list[Line]]:
+def lines_of(group: AssignmentGroup) -> dict[str, Any]:
+    """The profiles and apps with their numbers on the devices of the group."""
     found = totals_of_group(group)
     by_munki = AppAssignment.objects.filter(group=group, app__removed_at=None, deployment_type=GroupType.MUNKI)
     short = short_in(devices_of_group(group), [item for item, _ in found if isinstance(item, App)])
@@ -75,6 +79,18 @@ def _lines(group: AssignmentGroup) -> dict[str, list[Line]]:
     return {
         "profiles": [_line(item, "devices_profile", totals) for item, totals in found if isinstance(item, Profile)],
         "apps": sorted(apps, key=lambda line: (line.item.name, line.item.pk)),
+        "columns": COLUMNS,
+    }
+
+
+def _lines_without_numbers(group: AssignmentGroup) -> dict[str, list[Line]]:
+    """For a group of very many devices: its numbers come after the page is there."""
+    note = _("The devices are being counted…")
+    profiles = Profile.objects.filter(assignments__assignment_group=group, removed_at=None).order_by("name", "pk")
+    apps = App.objects.filter(assignments__group=group, removed_at=None).order_by("name", "pk")
+    return {
+        "profiles": [Line(one, reverse("admin:devices_profile_change", args=[one.pk]), [], note) for one in profiles],
+        "apps": [Line(one, reverse("admin:apps_catalog_app_change", args=[one.pk]), [], note) for one in apps],
     }
 
 
@@ -86,7 +102,7 @@ def _line(item: Profile | App, pages: str, totals: Totals, *, short: int = 0) ->
 
 def _munki_line(assignment: AppAssignment) -> Line:
     offered = assignment.get_install_type_display().lower()
-    note = f"Munki installs it ({offered}), so Pomona does not follow it."
+    note = _("Munki installs it (%(how)s), so Pomona does not follow it.") % {"how": offered}
     return Line(assignment.app, reverse("admin:apps_catalog_app_change", args=[assignment.app_id]), [], note)
 
 

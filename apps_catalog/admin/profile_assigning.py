@@ -6,6 +6,8 @@ from operator import or_
 
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from apps_catalog.admin.profile_forms import AssignForm, goes_to
 from apps_catalog.admin.profile_page import owner_words
@@ -16,7 +18,6 @@ from devices.services.profiles import assign, unassign
 from mdm.accounts.admin_base import Page, actor_of, row_number
 from mdm.accounts.admin_forms import ConfirmForm, posted
 from mdm.accounts.permissions import Action
-from mdm.common.words import count_of
 
 Owner = Device | DeviceGroup | AssignmentGroup
 
@@ -40,15 +41,15 @@ class ProfileAssigningPages:
             with transaction.atomic():
                 for owner in owners:
                     assign(profile, owner, actor=actor_of(request))
-            return self.done(request, f"Assigned. {goes_to(enrolled_devices_of(owners))}", back)
+            return self.done(request, _("Assigned. %(goes)s") % {"goes": goes_to(enrolled_devices_of(owners))}, back)
         return self.page(
             request,
             "admin/profiles/assign.html",
-            title=f"Assign {profile.name}",
+            title=_("Assign %(name)s") % {"name": profile.name},
             crumb=(profile.name, back),
             profile=profile,
             form=form,
-            button="Assign",
+            button=_("Assign"),
             back=back,
             unknown=unknown_variables(profile),
             unfilled=unfilled_variables(profile),
@@ -65,17 +66,20 @@ class ProfileAssigningPages:
         owner = one.device or one.device_group or one.assignment_group
         if request.POST.get("confirmed"):
             unassign(profile, owner, actor=actor_of(request))
-            return self.done(request, f"Taken from {owner_words(one)}.", back)
+            return self.done(request, _("Taken from %(whom)s.") % {"whom": owner_words(one)}, back)
         number = enrolled_devices_of([owner])
+        stays = _("Where it is assigned in another way as well, it stays.")
         lost = (
-            f"{count_of(number, 'device')} {'loses' if number == 1 else 'lose'} it" if number else "No device loses it"
+            ngettext("%(number)s device loses it.", "%(number)s devices lose it.", number) % {"number": f"{number:,}"}
+            if number
+            else _("No device loses it.")
         )
         return self.form_page(
             request,
             ConfirmForm(account=request.get_account()),
-            title=f"Take {profile.name} from {owner_words(one)}",
-            intro=f"{lost}. Where it is assigned in another way as well, it stays.",
-            button="Take it from there",
+            title=_("Take %(name)s from %(whom)s") % {"name": profile.name, "whom": owner_words(one)},
+            intro=f"{lost} {stays}",
+            button=_("Take it from there"),
             back=back,
             danger=True,
             hidden=[("assignment", one.pk), ("confirmed", "yes")],

@@ -4,13 +4,17 @@ from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.text import format_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from devices.admin.choosing import GroupChoice, NamedDevicesField, named_devices, with_numbers
+from devices.admin.choosing import GroupChoice, NamedDevicesField, named_devices
+from devices.admin.numbers import devices_in_words
 from devices.models import AssignmentGroup, Device, DeviceGroup, Profile
 from devices.services.due import MANY
+from devices.services.group_numbers import with_numbers
 from mdm.accounts.admin_forms import PageForm
 from mdm.accounts.models import Account
-from mdm.common.words import count_of
 from mdm.protocol.mobileconfig import MAX_BYTES, MAX_MEBIBYTES
 
 SETTINGS = ("user_scope", "attribute_support", "escape_attributes", "reinstall_after_os_update")
@@ -22,7 +26,7 @@ class ProfileFile(forms.FileField):
     def to_python(self, data: UploadedFile | None) -> UploadedFile | None:
         if data is not None and getattr(data, "size", 0) > MAX_BYTES:
             raise forms.ValidationError(
-                f"The file is larger than {MAX_MEBIBYTES} MiB, the most that a profile may have."
+                _("The file is larger than %(most)s MiB, the most that a profile may have.") % {"most": MAX_MEBIBYTES}
             )
         return super().to_python(data)
 
@@ -35,29 +39,38 @@ class SettingsForm(PageForm):
     """The part that uploading and editing have in common."""
 
     name = forms.CharField(
-        max_length=255, required=False, help_text="What you call it here; devices show their own name."
+        max_length=255,
+        required=False,
+        label=gettext_lazy("Name"),
+        help_text=gettext_lazy("What you call it here; devices show their own name."),
     )
     user_scope = forms.BooleanField(
         required=False,
-        label="On Macs: for users instead of the whole Mac",
-        help_text="Every managed user of the Mac gets it. Other devices always get it for the whole device.",
+        label=gettext_lazy("On Macs: for users instead of the whole Mac"),
+        help_text=gettext_lazy(
+            "Every managed user of the Mac gets it. Other devices always get it for the whole device."
+        ),
     )
     attribute_support = forms.BooleanField(
         required=False,
-        label="Fill in variables",
-        help_text="{{serial_number}}, {{device_name}} or the name of a custom attribute becomes the value of the device "
-        "when the profile is delivered. It works in plain XML files, not in signed or binary ones.",
+        label=gettext_lazy("Fill in variables"),
+        help_text=gettext_lazy(
+            "{{serial_number}}, {{device_name}} or the name of a custom attribute becomes the value of the device when the "
+            "profile is delivered. It works in plain XML files, not in signed or binary ones."
+        ),
     )
     escape_attributes = forms.BooleanField(
         required=False,
-        label="Escape what is filled in",
-        help_text="A value with & or < stays a text and cannot break the file. Leave it on, unless your values are pieces "
-        "of XML themselves.",
+        label=gettext_lazy("Escape what is filled in"),
+        help_text=gettext_lazy(
+            "A value with & or < stays a text and cannot break the file. Leave it on, unless your values are pieces of XML "
+            "themselves."
+        ),
     )
     reinstall_after_os_update = forms.BooleanField(
         required=False,
-        label="Send it again after an update of the system",
-        help_text="For the few profiles that devices lose or forget when their system is updated.",
+        label=gettext_lazy("Send it again after an update of the system"),
+        help_text=gettext_lazy("For the few profiles that devices lose or forget when their system is updated."),
     )
 
     def settings(self) -> dict[str, bool]:
@@ -66,25 +79,30 @@ class SettingsForm(PageForm):
 
 class UploadForm(SettingsForm):
     file = ProfileFile(
-        label="File", help_text=f"A .mobileconfig file: XML or binary, signed or not, up to {MAX_MEBIBYTES} MiB."
+        label=gettext_lazy("File"),
+        help_text=format_lazy(
+            gettext_lazy("A .mobileconfig file: XML or binary, signed or not, up to {most} MiB."), most=MAX_MEBIBYTES
+        ),
     )
     device_groups = GroupChoice(
         DeviceGroup.objects.none(),
         required=False,
-        label="Assign it to",
-        help_text="You can do this later, too.",
+        label=gettext_lazy("Assign it to"),
+        help_text=gettext_lazy("You can do this later, too."),
     )
     field_order = ("file", "name", *SETTINGS, "device_groups")
 
     def __init__(self, *args: Any, account: Account, **options: Any) -> None:
         super().__init__(*args, account=account, **options)
-        self.fields["name"].help_text = "What you call it here. Empty: the name that stands in the file."
+        self.fields["name"].help_text = _("What you call it here. Empty: the name that stands in the file.")
         self.fields["device_groups"].queryset = with_numbers(self.fields["device_groups"].queryset)
 
 
 class EditForm(SettingsForm):
-    file = ProfileFile(required=False, label="New file", help_text="Empty: the present one stays.")
-    anyway = forms.BooleanField(required=False, label="Send it although variables are unknown")
+    file = ProfileFile(
+        required=False, label=gettext_lazy("New file"), help_text=gettext_lazy("Empty: the present one stays.")
+    )
+    anyway = forms.BooleanField(required=False, label=gettext_lazy("Send it although variables are unknown"))
     field_order = ("name", "file", "anyway", *SETTINGS)
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -107,9 +125,11 @@ class EditForm(SettingsForm):
 class AssignForm(PageForm):
     """Where else the profile should be. What it is assigned to already is not offered."""
 
-    device_groups = GroupChoice(DeviceGroup.objects.none(), required=False, label="Device groups")
-    assignment_groups = GroupChoice(AssignmentGroup.objects.none(), required=False, label="Assignment groups")
-    devices = NamedDevicesField(label="Single devices")
+    device_groups = GroupChoice(DeviceGroup.objects.none(), required=False, label=gettext_lazy("Device groups"))
+    assignment_groups = GroupChoice(
+        AssignmentGroup.objects.none(), required=False, label=gettext_lazy("Assignment groups")
+    )
+    devices = NamedDevicesField(label=gettext_lazy("Single devices"))
 
     def __init__(self, *args: Any, account: Account, profile: Profile, **options: Any) -> None:
         super().__init__(*args, account=account, **options)
@@ -130,7 +150,7 @@ class AssignForm(PageForm):
     def clean(self) -> dict[str, Any]:
         given = super().clean()
         if not self.errors and not self.owners():
-            raise forms.ValidationError("Choose a group, or name a device.")
+            raise forms.ValidationError(_("Choose a group, or name a device."))
         return given
 
     def owners(self) -> list[Device | DeviceGroup | AssignmentGroup]:
@@ -142,6 +162,7 @@ class AssignForm(PageForm):
 def goes_to(count: int) -> str:
     """What a change of so many enrolled devices means, in a sentence."""
     if not count:
-        return "No enrolled device is concerned."
-    later = " That is many: they get it little by little." if count > MANY else ""
-    return f"It goes to {count_of(count, 'device')}.{later}"
+        return _("No enrolled device is concerned.")
+    words = _("It goes to %(devices)s.") % {"devices": devices_in_words(count)}
+    many = _("That is many: they get it little by little.")
+    return f"{words} {many}" if count > MANY else words

@@ -3,6 +3,8 @@
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from apps_catalog.services.profile_status import devices_in
 from devices.models import Device, Profile
@@ -16,11 +18,11 @@ from mdm.channels.models import Channel, ChannelState
 SUGGESTED = 20
 SHOWN_CHARACTERS = 200_000
 SOURCE_WORDS = {
-    VariableSource.DEVICE: "Custom attribute, set for the device",
-    VariableSource.GROUP: "Custom attribute, set for a group",
-    VariableSource.ACCOUNT: "Custom attribute, its default",
-    VariableSource.BUILT_IN: "Built in",
-    VariableSource.UNKNOWN: "Unknown: stays as it is",
+    VariableSource.DEVICE: gettext_lazy("Custom attribute, set for the device"),
+    VariableSource.GROUP: gettext_lazy("Custom attribute, set for a group"),
+    VariableSource.ACCOUNT: gettext_lazy("Custom attribute, its default"),
+    VariableSource.BUILT_IN: gettext_lazy("Built in"),
+    VariableSource.UNKNOWN: gettext_lazy("Unknown: stays as it is"),
 }
 
 
@@ -44,7 +46,7 @@ class ProfilePreviewPage:
         return self.page(
             request,
             "admin/profiles/preview.html",
-            title=f"Preview for {device}" if device else "Preview for a device",
+            title=_("Preview for %(device)s") % {"device": device} if device else _("Preview for a device"),
             crumb=(profile.name, self.url("change", profile.pk)),
             **context,
         )
@@ -82,7 +84,10 @@ def _users(device: Device) -> list[Channel]:
 
 
 def _suggested(profile: Profile, words: str) -> list[Device]:
-    """What the words find; without words, devices that have the profile or should."""
+    """What the words find; without words, devices that have the profile or should.
+
+    In the order of their keys: to sort them by name, all that fit would have to be read.
+    """
     known = Device.objects.for_account(profile.account_id)
     found = known.search(words) if words else devices_in(profile)
-    return list(found.select_related("group").without_facts().order_by("name", "pk")[:SUGGESTED])
+    return list(found.select_related("group").without_facts().order_by("pk")[:SUGGESTED])

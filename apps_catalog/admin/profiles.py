@@ -7,6 +7,8 @@ from django.contrib.admin.views.main import ChangeList
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.utils.http import urlencode
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from unfold.decorators import display
 
 from apps_catalog.admin.payload_words import in_short
@@ -18,10 +20,14 @@ from apps_catalog.admin.profile_page import (
     enrolled_devices,
     page_of,
     tally,
+    totals_context,
     version_of,
     what_deleting_does,
 )
 from apps_catalog.admin.profile_preview import ProfilePreviewPage
+from apps_catalog.admin.profile_versions import ProfileVersionPages
+from apps_catalog.services.profile_status import MOST
+from devices.admin.numbers import devices_in_words
 from devices.models import ItemState, Profile, ProfileKind
 from devices.services.errors import DeviceError
 from devices.services.profile_files import MEDIA_TYPE, file_name
@@ -32,7 +38,6 @@ from mdm.accounts.admin_forms import ConfirmForm, posted, posted_files
 from mdm.accounts.admin_html import time_tag, two_lines
 from mdm.accounts.permissions import Action
 from mdm.common.downloads import download
-from mdm.common.words import count_of
 from mdm.protocol import mobileconfig
 from mdm.protocol.errors import ProtocolError
 
@@ -40,28 +45,32 @@ ESCAPES_AT_FIRST = {"user_scope": False, "escape_attributes": True}
 
 
 @admin.register(Profile)
-class ProfileAdmin(ProfileAssigningPages, ProfilePreviewPage, ReadOnlyAdmin):
-    list_title = "Profiles"
-    add_label = "Upload a profile"
+class ProfileAdmin(ProfileAssigningPages, ProfilePreviewPage, ProfileVersionPages, ReadOnlyAdmin):
+    list_title = gettext_lazy("Profiles")
+    add_label = gettext_lazy("Upload a profile")
     needs = {"add": Action.MANAGE_DEVICES}
     list_display = ("profile_name", "payloads", "assigned", "reach", "newest", "changed")
     search_fields = ("name", "profile_identifier")
-    search_help_text = "Name or identifier"
+    search_help_text = gettext_lazy("Name or identifier")
     ordering = ("name", "pk")
-    list_per_page = 50
+    list_per_page = 25  # of each, the devices that it is on are counted
     pages = (
         Page("<int:pk>/edit/", "edit", Action.MANAGE_DEVICES),
         Page("<int:pk>/remove/", "remove", Action.MANAGE_DEVICES),
         Page("<int:pk>/devices/", "devices", Action.VIEW),
+        Page("<int:pk>/totals/", "totals", Action.VIEW),
         Page("<int:pk>/versions/<int:number>/", "download", Action.MANAGE_DEVICES),
         *ProfileAssigningPages.assigning_pages,
         *ProfilePreviewPage.preview_pages,
+        *ProfileVersionPages.version_pages,
     )
     empty_state = EmptyState(
-        "No profile yet",
-        "A configuration profile carries settings: Wi-Fi, restrictions, certificates and more. Upload a .mobileconfig file "
-        "and say which devices should have it; Pomona sends it and follows it.",
-        "Upload a profile",
+        gettext_lazy("No profile yet"),
+        gettext_lazy(
+            "A configuration profile carries settings: Wi-Fi, restrictions, certificates and more. Upload a .mobileconfig "
+            "file and say which devices should have it; Pomona sends it and follows it."
+        ),
+        gettext_lazy("Upload a profile"),
         "admin:devices_profile_add",
         Action.MANAGE_DEVICES,
         "description",
@@ -76,36 +85,51 @@ class ProfileAdmin(ProfileAssigningPages, ProfilePreviewPage, ReadOnlyAdmin):
         changelist.result_list = add_facts(changelist.result_list)
         return changelist
 
-    @display(description="Profile", ordering="name")
+    @display(description=gettext_lazy("Profile"), ordering="name")
     def profile_name(self, profile: Profile) -> str:
         return two_lines(profile.name, profile.profile_identifier)
 
-    @display(description="Settings in it")
+    @display(description=gettext_lazy("Settings in it"))
     def payloads(self, profile: Profile) -> str:
         return in_short(profile.facts.payload_types)
 
-    @display(description="Assigned to")
+    @display(description=gettext_lazy("Assigned to"))
     def assigned(self, profile: Profile) -> str:
         names, number = profile.facts.group_names, profile.facts.device_count
-        shown = [*names[:3], *([f"{len(names) - 3} more groups"] if len(names) > 3 else [])]
-        return ", ".join([*shown, *([count_of(number, "device")] if number else [])]) or "nobody yet"
+        more = len(names) - 3
+        shown = names[:3]
+        if more > 0:
+            shown.append(ngettext("%(number)s more group", "%(number)s more groups", more) % {"number": more})
+        return ", ".join([*shown, *([devices_in_words(number)] if number else [])]) or _("nobody yet")
 
-    @display(description="On devices")
+    @display(description=gettext_lazy("On devices"))
     def reach(self, profile: Profile) -> str:
-        return tally(profile.facts.counts)
+        return tally(profile.facts.counts, most=MOST)
 
-    @display(description="Version", ordering="version")
+    @display(description=gettext_lazy("Version"), ordering="version")
     def newest(self, profile: Profile) -> int:
         return profile.version
 
-    @display(description="Changed", ordering="updated_at")
+    @display(description=gettext_lazy("Changed"), ordering="updated_at")
     def changed(self, profile: Profile) -> str:
         return time_tag(profile.updated_at)
 
     # --- one profile --------------------------------------------------------------------------------------------------
     def detail(self, request: HttpRequest, obj: Profile) -> HttpResponse:
-        context = {**page_of(obj), "is_signed_by_us": request.get_account().signs_profiles}
+        shows_content = self.may(request, Action.MANAGE_DEVICES)
+        context = {**page_of(obj, shows_content=shows_content), "is_signed_by_us": request.get_account().signs_profiles}
         return self.page(request, "admin/profiles/profile.html", title=obj.name, **context)
+
+    def totals(self, request: HttpRequest, profile: Profile) -> HttpResponse:
+        """How far it has come. A profile on very many devices brings this part after its page is there."""
+        is_part = request.headers.get("HX-Request") == "true"
+        return self.page(
+            request,
+            "admin/profiles/totals_part.html" if is_part else "admin/profiles/totals.html",
+            title=_("On devices"),
+            crumb=(profile.name, self.url("change", profile.pk)),
+            **totals_context(profile),
+        )
 
     def devices(self, request: HttpRequest, profile: Profile) -> HttpResponse:
         """Those in one state (`?state=`), a page at a time (`?after=`)."""
@@ -115,7 +139,7 @@ class ProfileAdmin(ProfileAssigningPages, ProfilePreviewPage, ReadOnlyAdmin):
         return self.page(
             request,
             "admin/profiles/devices.html",
-            title="Devices of the profile",
+            title=_("Devices of the profile"),
             crumb=(profile.name, self.url("change", profile.pk)),
             **devices_page(profile, state, after),
         )
@@ -142,9 +166,9 @@ class ProfileAdmin(ProfileAssigningPages, ProfilePreviewPage, ReadOnlyAdmin):
         return self.form_page(
             request,
             form,
-            title="Upload a profile",
-            intro="The file is checked first. Devices that should have the profile get it as soon as they connect.",
-            button="Upload",
+            title=_("Upload a profile"),
+            intro=_("The file is checked first. Devices that should have the profile get it as soon as they connect."),
+            button=_("Upload"),
             back=self.url("changelist"),
         )
 
@@ -167,10 +191,10 @@ class ProfileAdmin(ProfileAssigningPages, ProfilePreviewPage, ReadOnlyAdmin):
         if is_unclear:
             address = f"{self.url('assign', profile.pk)}?{urlencode({'group': [one.pk for one in groups]}, doseq=True)}"
             return self.done(
-                request, "The profile was uploaded. It is not assigned yet: please read this first.", address
+                request, _("The profile was uploaded. It is not assigned yet: please read this first."), address
             )
-        sentence = goes_to(enrolled_devices(profile)) if groups else "Assign it, so that devices get it."
-        return self.done(request, f"The profile was uploaded. {sentence}", page)
+        sentence = goes_to(enrolled_devices(profile)) if groups else _("Assign it, so that devices get it.")
+        return self.done(request, _("The profile was uploaded. %(what_next)s") % {"what_next": sentence}, page)
 
     def edit(self, request: HttpRequest, profile: Profile) -> HttpResponse:
         back, count = self.url("change", profile.pk), enrolled_devices(profile)
@@ -181,14 +205,17 @@ class ProfileAdmin(ProfileAssigningPages, ProfilePreviewPage, ReadOnlyAdmin):
                 return self._save(request, profile, form, count)
             except (ProtocolError, DeviceError) as error:
                 form.add_error("file", str(error))
-        concerned = count_of(count, "device") if count else "no enrolled device"
+        concerned = devices_in_words(count) if count else _("no enrolled device")
         return self.form_page(
             request,
             form,
-            title=f"Edit {profile.name}",
-            intro="A new file, or a change in how variables are filled in, becomes a new version. It will be sent to "
-            f"{concerned}. A new name is not sent to anybody.",
-            button="Save",
+            title=_("Edit %(name)s") % {"name": profile.name},
+            intro=_(
+                "A new file, or a change in how variables are filled in, becomes a new version. It will be sent to "
+                "%(devices)s. A new name is not sent to anybody."
+            )
+            % {"devices": concerned},
+            button=_("Save"),
             back=back,
             crumb=(profile.name, back),
         )
@@ -201,8 +228,9 @@ class ProfileAdmin(ProfileAssigningPages, ProfilePreviewPage, ReadOnlyAdmin):
         )
         back = self.url("change", profile.pk)
         if (changed.version, changed.user_scope) == before:
-            return self.done(request, "Saved. Nothing has to be sent.", back)
-        words = f"Saved as version {changed.version}." if changed.version != before[0] else "Saved."
+            return self.done(request, _("Saved. Nothing has to be sent."), back)
+        is_new = changed.version != before[0]
+        words = _("Saved as version %(number)s.") % {"number": changed.version} if is_new else _("Saved.")
         return self.done(request, f"{words} {goes_to(count)}", back)
 
     def _is_asked_back(self, profile: Profile, form: EditForm, count: int) -> bool:
@@ -223,8 +251,11 @@ class ProfileAdmin(ProfileAssigningPages, ProfilePreviewPage, ReadOnlyAdmin):
         names = ", ".join(f"{{{{{name}}}}}" for name in unknown)
         form.add_error(
             "anyway",
-            f"Unknown: {names}. {count_of(count, 'device')} would get this as it stands. Add such custom attributes first, "
-            "or tick this box; a new file has to be chosen once more.",
+            _(
+                "Unknown: %(names)s. %(devices)s would get this as it stands. Add such custom attributes first, or tick "
+                "this box; a new file has to be chosen once more."
+            )
+            % {"names": names, "devices": devices_in_words(count)},
         )
         return True
 
@@ -233,13 +264,13 @@ class ProfileAdmin(ProfileAssigningPages, ProfilePreviewPage, ReadOnlyAdmin):
         if request.method == "POST":
             name = profile.name
             delete_profile(profile, actor=actor_of(request))
-            return self.done(request, f"The profile “{name}” was deleted.", self.url("changelist"))
+            return self.done(request, _("The profile “%(name)s” was deleted.") % {"name": name}, self.url("changelist"))
         return self.form_page(
             request,
             ConfirmForm(account=request.get_account()),
-            title=f"Delete the profile “{profile.name}”",
+            title=_("Delete the profile “%(name)s”") % {"name": profile.name},
             intro=what_deleting_does(profile),
-            button="Delete the profile",
+            button=_("Delete the profile"),
             back=back,
             danger=True,
             crumb=(profile.name, back),

@@ -78,15 +78,15 @@ class Item:
         return self.updated_at is not None and not self.is_stopped and self.state in under_way
 
 
-def items_of(device: Device) -> list[Item]:
-    """All that it should have, and what is to leave it. A constant number of statements."""
+def items_of(device: Device, kind: ItemKind | None = None) -> list[Item]:
+    """All that it should have, and what is to leave it, of that kind or of both. A constant number of statements."""
     wanted = wanted_of([device])[device.pk]
     sources = _named(
         [source for one in [*wanted.profiles.values(), *wanted.apps.values()] for source in one.sources], device
     )
     return [
-        *_profiles(device, wanted.profiles, sources),
-        *_apps(device, wanted.apps, sources),
+        *(_profiles(device, wanted.profiles, sources) if kind is not ItemKind.APP else ()),
+        *(_apps(device, wanted.apps, sources) if kind is not ItemKind.PROFILE else ()),
     ]
 
 

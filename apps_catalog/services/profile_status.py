@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from apps_catalog.services.items import profile_waits_for
 from devices.models import (
@@ -15,10 +15,12 @@ from devices.models import (
     Profile,
     ProfileInstall,
 )
+from devices.services.bounded_count import BoundedCount
 from devices.services.memberships import assigned_to
 from mdm.channels.models import Channel
 
 Counts = dict[ItemState, int]
+MOST = 1000  # of one state, in a list
 
 
 @dataclass(frozen=True)
@@ -70,13 +72,19 @@ def statuses_of(profile: Profile, devices: Sequence[Device], state: ItemState | 
 
 
 def counts_of(profiles: Collection[Profile]) -> dict[int, Counts]:
-    """Profile pk → state → number of lines, for lists: without devices that have no row yet. One statement."""
+    """Profile pk → state → number of lines, for lists: without devices that have no row yet. One statement.
+
+    No more than MOST + 1 of each are looked at: a list of profiles that are on every device is there as soon as any other.
+    """
     rows = ProfileInstall.objects.filter(
-        profile__in=profiles, device__state=DeviceState.ENROLLED, device__removed_at=None
+        profile=OuterRef("pk"), device__state=DeviceState.ENROLLED, device__removed_at=None
     )
+    counted = {
+        state.value: BoundedCount(rows.filter(state=state).order_by().values("pk")[: MOST + 1]) for state in ItemState
+    }
     found: dict[int, Counts] = {profile.pk: {} for profile in profiles}
-    for pk, state, count in rows.order_by().values_list("profile", "state").annotate(count=Count("pk")):
-        found[pk][ItemState(state)] = count
+    for row in Profile.objects.filter(pk__in=found).values("pk", **counted):
+        found[row["pk"]] = {state: row[state.value] for state in ItemState if row[state.value]}
     return found
 
 

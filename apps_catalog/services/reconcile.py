@@ -72,7 +72,8 @@ def _next_chunk() -> int:
     if count := _work_on(None):
         return count
     # Each chunk moves an operation's pushes on: whoever was served longest ago is next.
-    for operation in BulkOperation.objects.filter(state=OperationState.RUNNING).order_by("next_push_at", "pk"):
+    running = BulkOperation.objects.filter(state=OperationState.RUNNING, kind__in=operations.RECONCILED)
+    for operation in running.order_by("next_push_at", "pk"):
         if count := _work_on(operation):
             return count
         operations.finish(operation)

@@ -5,7 +5,7 @@ A device without a row yet is pending; a profile for the users of a Mac counts o
 
 from collections.abc import Iterable
 
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from apps_catalog.models import App, AppAssignment, AppInstall
 from devices.models import (
@@ -16,23 +16,25 @@ from devices.models import (
     GroupType,
     ItemState,
     Profile,
+    ProfileAssignment,
     ProfileInstall,
 )
 from devices.services.due import devices_of_group
 from devices.services.memberships import assigned_to, named_in
 
 Totals = dict[ItemState, int]
+COUNTED_AT_ONCE = 5_000  # rows; for more, pages bring their numbers after they are there
 
 
 def totals_of_profile(profile: Profile) -> Totals:
     """State → number, every state named."""
     should = Device.objects.filter(assigned_to(profile), account_id=profile.account_id)
-    return _totals(ProfileInstall.objects.filter(profile=profile), should)
+    return _totals(ProfileInstall.objects.filter(profile=profile), should, profile.account_id)
 
 
 def totals_of_app(app: App) -> Totals:
     """State → number, every state named."""
-    return _totals(AppInstall.objects.filter(app=app), _should_have(app))
+    return _totals(AppInstall.objects.filter(app=app), _should_have(app), app.account_id)
 
 
 def devices_counted(app: App, state: str | None = None) -> QuerySet[Device]:
@@ -75,12 +77,25 @@ def _should_have(app: App) -> QuerySet[Device]:
     return Device.objects.filter(named_in(members), account_id=app.account_id)
 
 
-def _totals(installs: QuerySet, should: QuerySet[Device]) -> Totals:
-    rows = _enrolled(installs)
+def takes_long(profile: Profile) -> bool:
+    """Whether it is on so many devices that counting them takes longer than a page may; looks at no more rows than it needs."""
+    return ProfileInstall.objects.filter(profile=profile).order_by()[: COUNTED_AT_ONCE + 1].count() > COUNTED_AT_ONCE
+
+
+def takes_long_in(group: AssignmentGroup) -> bool:
+    """The same for a group, whose every profile and app is counted on each of its devices."""
+    items = ProfileAssignment.objects.filter(assignment_group=group).count()
+    items += AppAssignment.objects.filter(group=group).count()
+    most = COUNTED_AT_ONCE // max(items, 1)
+    return devices_of_group(group).order_by()[: most + 1].count() > most
+
+
+def _totals(installs: QuerySet, should: QuerySet[Device], account_id: int) -> Totals:
+    rows = _enrolled(installs).filter(device__account=account_id)  # an index of devices begins with it
     counted = dict(rows.order_by().values_list("state").annotate(count=Count("pk")))
     totals = {state: counted.get(state, 0) for state in ItemState}
     enrolled = should.filter(state=DeviceState.ENROLLED, removed_at=None)
-    totals[ItemState.PENDING] += enrolled.exclude(pk__in=rows.values("device")).count()
+    totals[ItemState.PENDING] += enrolled.filter(~Exists(installs.filter(device=OuterRef("pk")))).count()
     return totals
 
 

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy
 
 from devices.models.device import Device
 from devices.models.group import DeviceGroup
@@ -9,17 +10,17 @@ from mdm.accounts.scoping import AccountScoped
 
 
 class GroupType(models.TextChoices):
-    STANDARD = "standard", "Standard"
-    MUNKI = "munki", "Munki"
+    STANDARD = "standard", gettext_lazy("Standard")
+    MUNKI = "munki", gettext_lazy("Munki")
 
 
 class InstallType(models.TextChoices):
     """How Munki offers an app; without meaning in standard groups."""
 
-    MANAGED = "managed", "Managed install"
-    SELF_SERVE = "self_serve", "Self-service"
-    DEFAULT_INSTALLS = "default_installs", "Default install"
-    MANAGED_UPDATES = "managed_updates", "Managed update"
+    MANAGED = "managed", gettext_lazy("Managed install")
+    SELF_SERVE = "self_serve", gettext_lazy("Self-service")
+    DEFAULT_INSTALLS = "default_installs", gettext_lazy("Default install")
+    MANAGED_UPDATES = "managed_updates", gettext_lazy("Managed update")
 
 
 class AssignmentGroup(AccountScoped):

@@ -4,6 +4,7 @@ from typing import Self
 from django.db import models
 from django.db.models import F, Func, Q, Value
 from django.db.models.functions import Replace
+from django.utils.translation import gettext_lazy
 
 from devices.models.group import DeviceGroup
 from mdm.accounts.scoping import AccountQuerySet, AccountScoped
@@ -11,20 +12,20 @@ from mdm.channels.models import Channel
 
 
 class DeviceState(models.TextChoices):
-    AWAITING = "awaiting_enrollment", "Awaiting enrollment"
-    ENROLLED = "enrolled", "Enrolled"
-    UNENROLLED = "unenrolled", "Unenrolled"
+    AWAITING = "awaiting_enrollment", gettext_lazy("Awaiting enrollment")
+    ENROLLED = "enrolled", gettext_lazy("Enrolled")
+    UNENROLLED = "unenrolled", gettext_lazy("Unenrolled")
 
 
 class Platform(models.TextChoices):
     """Apple's names, as in the command catalogue; an iPad counts as iOS."""
 
-    UNKNOWN = "", "Unknown"
-    IOS = "iOS", "iPhone and iPad"
-    MACOS = "macOS", "Mac"
-    TVOS = "tvOS", "Apple TV"
-    VISIONOS = "visionOS", "Apple Vision Pro"
-    WATCHOS = "watchOS", "Apple Watch"
+    UNKNOWN = "", gettext_lazy("Unknown")
+    IOS = "iOS", gettext_lazy("iPhone and iPad")
+    MACOS = "macOS", gettext_lazy("Mac")
+    TVOS = "tvOS", gettext_lazy("Apple TV")
+    VISIONOS = "visionOS", gettext_lazy("Apple Vision Pro")
+    WATCHOS = "watchOS", gettext_lazy("Apple Watch")
 
 
 class DeviceQuerySet(AccountQuerySet):
@@ -138,6 +139,10 @@ class Device(AccountScoped):
                 name="device_numbers",
             ),
             models.Index(fields=["account", "enrolled_at"], condition=Q(removed_at=None), name="device_newly_enrolled"),
+            # Device groups with their numbers of devices.
+            models.Index(
+                fields=["account", "group", "state", "id"], condition=Q(removed_at=None), name="device_by_group"
+            ),
         ]
 
     def __str__(self) -> str:

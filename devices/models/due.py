@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from devices.models.device import Device
 from mdm.accounts.scoping import AccountScoped
@@ -13,23 +14,23 @@ from mdm.common.fields import EncryptedJSONField, SecretHolder
 class OperationKind(models.TextChoices):
     """What is done with each device before it is compared with what it should have."""
 
-    RECONCILE = "reconcile", "Bring to what is assigned"
-    PUSH_APPS = "push_apps", "Push assigned apps"
-    UPDATE_APPS = "update_apps", "Update apps"
-    DEPLOY_APP = "deploy_app", "Deploy a version"
-    SYNC_PROFILES = "sync_profiles", "Send profiles again"
+    RECONCILE = "reconcile", gettext_lazy("Bring to what is assigned")
+    PUSH_APPS = "push_apps", gettext_lazy("Push assigned apps")
+    UPDATE_APPS = "update_apps", gettext_lazy("Update apps")
+    DEPLOY_APP = "deploy_app", gettext_lazy("Deploy a version")
+    SYNC_PROFILES = "sync_profiles", gettext_lazy("Send profiles again")
     # These are done once with each device, by themselves (`OperationDevice`); the reconciler has no part in them.
-    SEND_COMMAND = "send_command", "Send a command"
-    REFRESH = "refresh", "Refresh inventory"
-    MOVE = "move", "Move to another device group"
-    SET_ATTRIBUTE = "set_attribute", "Set a custom attribute"
-    JOIN_GROUP = "join_group", "Add to an assignment group"
+    SEND_COMMAND = "send_command", gettext_lazy("Send a command")
+    REFRESH = "refresh", gettext_lazy("Refresh inventory")
+    MOVE = "move", gettext_lazy("Move to another device group")
+    SET_ATTRIBUTE = "set_attribute", gettext_lazy("Set a custom attribute")
+    JOIN_GROUP = "join_group", gettext_lazy("Add to an assignment group")
 
 
 class OperationState(models.TextChoices):
-    RUNNING = "running", "Running"
-    CANCELLED = "cancelled", "Cancelled"  # what is left of it waits until it is resumed
-    DONE = "done", "Done"
+    RUNNING = "running", gettext_lazy("Running")
+    CANCELLED = "cancelled", gettext_lazy("Cancelled")  # what is left of it waits until it is resumed
+    DONE = "done", gettext_lazy("Done")
 
 
 class BulkOperation(AccountScoped):
@@ -106,9 +107,9 @@ class OperationOrder(AccountScoped, SecretHolder):
 class StepState(models.TextChoices):
     """How far an operation has come with one device."""
 
-    WAITING = "waiting", "Waiting"
-    DONE = "done", "Done"  # also: what it queued is on its way
-    REFUSED = "refused", "Not possible"
+    WAITING = "waiting", gettext_lazy("Waiting")
+    DONE = "done", gettext_lazy("Done")  # also: what it queued is on its way
+    REFUSED = "refused", gettext_lazy("Not possible")
 
 
 class OperationDevice(AccountScoped):

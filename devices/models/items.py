@@ -1,15 +1,19 @@
 """How far something that a device should have has come there: what profiles and apps have in common."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 
 class ItemState(models.TextChoices):
-    NOT_APPLICABLE = "not_applicable", "Not applicable"  # not for this kind of device; `error` says why
-    PENDING = "pending", "Pending"  # wanted, and nothing is queued for it yet
-    PUSHED = "pushed", "Pushed"  # a command for it is queued or on its way
-    INSTALLED = "installed", "Installed"
-    FAILED = "failed", "Failed"  # the device refused; `error` says why
-    REMOVING = "removing", "Removing"  # no longer wanted; `error` is why the device has refused to let it go
+    NOT_APPLICABLE = "not_applicable", gettext_lazy("Not applicable")  # not for this kind of device; `error` says why
+    PENDING = "pending", gettext_lazy("Pending")  # wanted, and nothing is queued for it yet
+    PUSHED = "pushed", gettext_lazy("Pushed")  # a command for it is queued or on its way
+    INSTALLED = "installed", gettext_lazy("Installed")
+    FAILED = "failed", gettext_lazy("Failed")  # the device refused; `error` says why
+    REMOVING = (
+        "removing",
+        gettext_lazy("Removing"),
+    )  # no longer wanted; `error` is why the device has refused to let it go
 
 
 class Followed(models.Model):

@@ -4,6 +4,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy
 
 from devices.models.assignment import AssignmentGroup
 from devices.models.device import Device
@@ -22,8 +23,8 @@ class ProfileQuerySet(AccountQuerySet):
 class ProfileKind(models.TextChoices):
     """As `type` in the API."""
 
-    CUSTOM = "custom_configuration_profile", "Custom configuration profile"
-    DECLARATION = "custom_declaration", "Custom declaration"
+    CUSTOM = "custom_configuration_profile", gettext_lazy("Custom configuration profile")
+    DECLARATION = "custom_declaration", gettext_lazy("Custom declaration")
 
 
 class Profile(AccountScoped):
@@ -133,7 +134,7 @@ class ProfileInstall(AccountScoped, Followed):
             models.UniqueConstraint(fields=["device", "profile", "user_key"], name="one_profile_install_per_device")
         ]
         # The totals of a profile.
-        indexes = [models.Index(fields=["profile", "state"], name="profile_install_totals")]
+        indexes = [models.Index(fields=["profile", "state", "device"], name="profile_install_totals")]
 
     def __str__(self) -> str:
         return f"{self.profile_id} on {self.device_id}: {self.state}"

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy
 
 from devices.models.attribute import CustomAttribute
 from devices.models.device import Device
@@ -27,7 +28,7 @@ class Script(AccountScoped):
 
 class RunAs(models.TextChoices):
     ROOT = "root", "root"
-    CONSOLE_USER = "console_user", "Whoever is signed in at the screen"
+    CONSOLE_USER = "console_user", gettext_lazy("Whoever is signed in at the screen")
 
 
 class ScriptJob(AccountScoped):
@@ -71,11 +72,11 @@ class ScriptJob(AccountScoped):
 
 
 class RunState(models.TextChoices):
-    PENDING = "pending", "Pending"
-    SENT = "sent", "Sent"  # handed out, and not answered yet
-    COMPLETED = "completed", "Completed"
-    ERROR = "error", "Error"
-    CANCELLED = "cancelled", "Cancelled"
+    PENDING = "pending", gettext_lazy("Pending")
+    SENT = "sent", gettext_lazy("Sent")  # handed out, and not answered yet
+    COMPLETED = "completed", gettext_lazy("Completed")
+    ERROR = "error", gettext_lazy("Error")
+    CANCELLED = "cancelled", gettext_lazy("Cancelled")
 
 
 class ScriptRun(AccountScoped, SecretHolder):

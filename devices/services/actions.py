@@ -1,5 +1,6 @@
 """Asking a device for its inventory. What else it can be told to do stands beside this, in modules by subject."""
 
+from dataclasses import replace
 from functools import lru_cache
 
 from django.db import transaction
@@ -37,6 +38,11 @@ def inventory_requests(device: Device) -> tuple[Request, ...]:
 def prepared_inventory(device: Device) -> tuple[Prepared, ...]:
     """The same, ready for `enqueue_many`: devices of one kind get the same, so it is worked out once."""
     return _prepared_inventory(target_of(device))
+
+
+def inventory_of(target: Target, *, is_shared_ipad: bool) -> tuple[Prepared, ...]:
+    """The same for one of many devices, whose long answers are not loaded."""
+    return _prepared_inventory(replace(target, is_shared_ipad=is_shared_ipad))
 
 
 @lru_cache(maxsize=1024)

@@ -4,6 +4,7 @@ Their management tells them where the package is; whether it was installed shows
 stays silent is told again, after pauses that double: a day, two, four…
 """
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ from devices.services.agent_package import IDENTIFIER, TITLE, current_package, c
 from devices.services.agent_program import VERSION
 from devices.services.errors import NotPossible
 from devices.services.lines import open_lines
-from devices.services.script_agent import provide_agent
+from devices.services.script_agent import provide_agent, provide_several
 from devices.services.sending import find_channel, plain_target
 from mdm.accounts.actors import SYSTEM, Actor
 from mdm.channels.models import Channel
@@ -58,6 +59,42 @@ def send_agent(device: Device, actor: Actor) -> Command:
         if _waiting(mac):
             raise NotPossible("The agent is on its way to this Mac already.")
         return _send([channel], actor)[0]
+
+
+def send_agents(macs: Sequence[Device], actor: Actor, *, wakes: bool = True) -> tuple[list[Command], dict[int, str]]:
+    """The same for several devices of one account, locked by the caller: the commands, and device pk → why it got none.
+
+    wakes: off where the caller pushes in a time of its own. Call it in a transaction.
+    """
+    reason = why_not_ready(macs[0].account) if macs else ""
+    faults = {mac.pk: "The agent is for Macs." if mac.platform != Platform.MACOS else reason for mac in macs}
+    lines = open_lines(macs)
+    waiting = _waiting_macs(macs)
+    for mac in macs:
+        if not faults[mac.pk]:
+            faults[mac.pk] = _why_not_now(mac, is_enrolled="" in lines.get(mac.pk, {}), is_waiting=mac.pk in waiting)
+    able = [mac for mac in macs if not faults[mac.pk]]
+    if able:
+        provide_several(able)
+    sent = _send([lines[mac.pk][""] for mac in able], actor, wakes=wakes)
+    return sent, {pk: fault for pk, fault in faults.items() if fault}
+
+
+def _why_not_now(mac: Device, *, is_enrolled: bool, is_waiting: bool) -> str:
+    if not is_enrolled:
+        return "The device is not enrolled."
+    if reason := _why_unable(mac):
+        return reason
+    return "The agent is on its way to this Mac already." if is_waiting else ""
+
+
+def _waiting_macs(macs: Sequence[Device]) -> set[int]:
+    """Those that were told and have not answered yet."""
+    told = Command.objects.filter(
+        channel__device=OuterRef("device"), command_uuid=OuterRef("package_command_uuid"), state__in=WAITING
+    )
+    waiting = ScriptAgent.objects.filter(Exists(told), device__in=macs).exclude(package_command_uuid="")
+    return set(waiting.values_list("device_id", flat=True))
 
 
 def manifest_for(device: Device) -> dict[str, Any]:
@@ -136,10 +173,10 @@ def _tell(macs: list[Device]) -> int:
     return len(_send(channels, SYSTEM))
 
 
-def _send(channels: list[Channel], actor: Actor) -> list[Command]:
+def _send(channels: list[Channel], actor: Actor, *, wakes: bool = True) -> list[Command]:
     """The channels come with their devices, which are locked. One line of the log for each: that of the command says no more."""
     orders = [(channel, recipe(REQUEST_TYPE, RECIPE)) for channel in channels]
-    commands = enqueue_each(orders, actor=actor, is_logged=False)
+    commands = enqueue_each(orders, actor=actor, is_logged=False, wakes=wakes)
     by_device = {channel.device_id: command for channel, command in zip(channels, commands, strict=True)}
     now = timezone.now()
     agents = list(ScriptAgent.objects.filter(device__in=by_device).only("pk", "device_id"))

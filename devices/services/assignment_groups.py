@@ -3,17 +3,17 @@
 Their apps stand in `apps_catalog/services/assignments.py`. Every change marks the devices that it concerns as due.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import transaction
 
 from devices.models import AssignmentGroup, AssignmentMember, Device, DeviceGroup
 from devices.services.clones import copy_wishes, free_name
-from devices.services.due import hold_members, mark_owner_due
+from devices.services.due import hold_members, mark_due, mark_owner_due
 from mdm.accounts.actors import Actor
 from mdm.accounts.models import Account
-from mdm.events.services import emit
+from mdm.events.services import build, emit, emit_many
 
 Member = Device | DeviceGroup
 
@@ -65,6 +65,32 @@ def assign_member(group: AssignmentGroup, member: Member, actor: Actor) -> bool:
             mark_owner_due(member, why=f"Put {member} into {group.name}", actor=actor)
             _emit_member("assigned", group, member, actor)
     return is_new
+
+
+def assign_devices(group: AssignmentGroup, devices: Sequence[Device], actor: Actor) -> int:
+    """The same for some hundred devices at once. Returns how many of them did not belong to the group before."""
+    with transaction.atomic():
+        members = AssignmentMember.objects.filter(group=group, device__in=devices)
+        known = set(members.values_list("device_id", flat=True))
+        new = [device for device in devices if device.pk not in known]
+        AssignmentMember.objects.bulk_create(
+            [AssignmentMember(account_id=group.account_id, group=group, device=device) for device in new],
+            ignore_conflicts=True,  # of two who put the same device in, one is the first
+        )
+        if new:
+            joined = Device.objects.filter(pk__in=[device.pk for device in new])
+            mark_due(joined, why=f"Put devices into {group.name}", actor=actor)
+        emit_many(
+            build(
+                "assignment_group.assigned",
+                account_id=group.account_id,
+                actor=actor,
+                device=device,
+                metadata={"assignment_group_id": group.pk, "name": group.name},
+            )
+            for device in new
+        )
+    return len(new)
 
 
 def assign_device(group: AssignmentGroup, device: Device, actor: Actor, *, remove_others: bool = False) -> bool:

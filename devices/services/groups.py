@@ -64,6 +64,25 @@ def clone_group(group: DeviceGroup, actor: Actor) -> DeviceGroup:
     return copy
 
 
+def make_default(group: DeviceGroup, actor: Actor) -> None:
+    """From now on devices that come in no other way are put into it. Those of the one before stay where they are."""
+    with transaction.atomic():
+        Account.objects.select_for_update(no_key=True).get(pk=group.account_id)  # of two at once, one waits
+        DeviceGroup.objects.filter(account_id=group.account_id, is_default=True).exclude(pk=group.pk).update(
+            is_default=False
+        )
+        if DeviceGroup.objects.filter(pk=group.pk, is_default=False).update(is_default=True):
+            group.is_default = True
+            emit(
+                "device_group.updated",
+                account_id=group.account_id,
+                actor=actor,
+                device_group_id=group.pk,
+                name=group.name,
+                is_default=True,
+            )
+
+
 def delete_group(group: DeviceGroup, actor: Actor) -> None:
     """Its devices move to the default group first, with the links that they are awaited by; the group's own links end.
 

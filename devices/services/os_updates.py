@@ -46,7 +46,7 @@ _ACTIONS = {
     UpdateMode.FORCE_UPDATE: "InstallForceRestart",
 }
 # Apple says this in the text of InstallAction only, where the catalogue's table has no place for it.
-_FOR_MACS = {UpdateMode.NOTIFY_ONLY, UpdateMode.FORCE_UPDATE}
+FOR_MACS = {UpdateMode.NOTIFY_ONLY, UpdateMode.FORCE_UPDATE}
 _SINCE_MACOS_11 = {UpdateMode.DOWNLOAD_ONLY, UpdateMode.FORCE_UPDATE}
 
 
@@ -65,18 +65,34 @@ def update_os(device: Device, *, actor: Actor, mode: str = UpdateMode.SMART_UPDA
     return send(device, schedule_os_update([update]), actor=actor)
 
 
-def _refuse_where_removed(device: Device) -> None:
+def newest_offered(device: Device, channel: Channel) -> str:
+    """The newest version that the device listed lately and does not have yet; empty if it is not known of any."""
+    newest = ""
+    for update in _listed(device, channel):
+        if is_older(newest or device.os_version, update["Version"]):
+            newest = update["Version"]
+    return newest
+
+
+def why_not_by_command(device: Device) -> str:
+    """Why the device's system takes no command for updates, as a sentence; empty where it does."""
     removed = find("ScheduleOSUpdate").removed_in
     is_known = device.os_version[:1] in tuple(string.digits)
     if removed and is_known and not is_older(device.os_version, removed):
-        raise NotPossible(
+        return (
             f"Apple removed the command for updates in {device.platform or 'version'} {removed}; declarations replace "
             "it, which this server does not send yet."
         )
+    return ""
+
+
+def _refuse_where_removed(device: Device) -> None:
+    if reason := why_not_by_command(device):
+        raise NotPossible(reason)
 
 
 def _check_mode(device: Device, mode: str) -> None:
-    if mode in _FOR_MACS and device.platform and not device.is_mac:
+    if mode in FOR_MACS and device.platform and not device.is_mac:
         raise NotPossible(f"{mode} is for Macs only.")
     if mode in _SINCE_MACOS_11 and device.is_mac and is_older(device.os_version, "11"):
         raise NotPossible(f"{mode} needs macOS 11 or later; this device has {device.os_version}.")

@@ -81,9 +81,11 @@ def change_profile(
     escape_attributes: bool | None = None,
     reinstall_after_os_update: bool | None = None,
     actor: Actor,
+    restores: int | None = None,
 ) -> Profile:
     """Change what is given and differs; devices get the profile anew where that makes a difference to them.
 
+    restores: the number of the older version that the content comes from, for the log.
     Raises ProtocolError for a file that is no usable profile, NotPossible for one with another PayloadIdentifier:
     devices would take it for another profile and keep the old one beside it.
     """
@@ -122,6 +124,7 @@ def change_profile(
             changed=[*changed, *(["mobileconfig"] if is_new_file else [])],
             version=profile.version,
             warnings=found.warnings if is_new_file else [],
+            **({"restored_version": restores} if restores and is_new_file else {}),
         )
         if profile.version != current.number or "user_scope" in changed:
             mark_due(devices_of(profile), why=f"Change the profile {profile.name}", actor=actor)

@@ -57,6 +57,12 @@ def provide_agent(mac: Device) -> bool:
     return _lacking().filter(pk=mac.pk).exists() and bool(_provide([mac]))
 
 
+def provide_several(macs: list[Device]) -> int:
+    """The same for several Macs, locked by the caller. Returns for how many."""
+    lacking = set(_lacking().filter(pk__in=[mac.pk for mac in macs]).values_list("pk", flat=True))
+    return _provide([mac for mac in macs if mac.pk in lacking]) if lacking else 0
+
+
 def _macs_without() -> QuerySet[Device]:
     waiting = ScriptRun.objects.filter(device=OuterRef("pk"), state=RunState.PENDING)
     return _lacking().filter(Exists(waiting))

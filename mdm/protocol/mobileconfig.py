@@ -90,6 +90,15 @@ def has_variables(data: bytes) -> bool:
     return _VARIABLE_MARK in data and not data.startswith(binary_plist.MAGIC) and not is_signed(data)
 
 
+def as_dictionary(data: bytes) -> dict[str, Any]:
+    """The profile for people to look at; a variable that stands for a number, a date, data or a switch is a text there.
+
+    Raises BadProfile, as `read` does.
+    """
+    content = _content(data) if is_signed(data) else data
+    return _dictionary(_with_variables_as_texts(content) if has_variables(data) else content, may_vary=False)
+
+
 def _content(data: bytes) -> bytes:
     try:
         return open_signed(data)[0]
@@ -199,6 +208,14 @@ def _without_variables(data: bytes) -> bytes:
     data = _SCALAR.sub(_neutral_scalar, data)
     data = _BARE_VARIABLE.sub(lambda found: b"</key><string/>" + _line_ends(found), data)
     return _VARIABLE_TAG.sub(lambda found: b"<true/>" + _line_ends(found), data)
+
+
+def _with_variables_as_texts(data: bytes) -> bytes:
+    data = _SCALAR.sub(
+        lambda found: b"<string>%b</string>" % found[2] if _VARIABLE_MARK in found[2] else found[0], data
+    )
+    data = _BARE_VARIABLE.sub(lambda found: b"</key><string>%b</string>" % found[1], data)
+    return _VARIABLE_TAG.sub(lambda found: b"<string>%b</string>" % found[0].strip(b"</> \t\r\n"), data)
 
 
 def _neutral_scalar(found: re.Match[bytes]) -> bytes:

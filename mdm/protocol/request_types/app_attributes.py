@@ -1,5 +1,6 @@
 """Attributes of a managed app, set at installation or later through Settings."""
 
+from mdm.common.marking import marked as _
 from mdm.protocol.request_types.schema import Parameter
 from mdm.protocol.request_types.vocabulary import SAME, array, boolean, on, only, string
 
@@ -13,22 +14,24 @@ APP_ATTRIBUTES: tuple[Parameter, ...] = (
         "AssociatedDomainsEnableDirectDownloads",
         default=False,
         platforms=only(ios="14.0", visionos=SAME, watchos=SAME),
-        help="Check domains directly; for sites that are not on the internet.",
+        help=_("Check domains directly; for sites that are not on the internet."),
     ),
     boolean(
-        "Removable", default=True, platforms=on(ios="14.0", tvos="14.0"), help="Off: the user cannot delete the app."
+        "Removable", default=True, platforms=on(ios="14.0", tvos="14.0"), help=_("Off: the user cannot delete the app.")
     ),
     boolean(
         "TapToPayScreenLock",
         default=False,
         platforms=only(ios="16.4"),
-        help="Ask for Face ID or passcode after each payment.",
+        help=_("Ask for Face ID or passcode after each payment."),
     ),
     string(
-        "CellularSliceUUID", platforms=only(ios="17.0"), help="DNN:name or AppCategory:category, as the carrier says."
+        "CellularSliceUUID",
+        platforms=only(ios="17.0"),
+        help=_("DNN:name or AppCategory:category, as the carrier says."),
     ),
-    boolean("Hideable", default=True, platforms=only(ios="18.1"), help="Off: the user cannot hide the app."),
+    boolean("Hideable", default=True, platforms=only(ios="18.1"), help=_("Off: the user cannot hide the app.")),
     boolean(
-        "Lockable", default=True, platforms=only(ios="18.1"), help="Off: the user can neither lock nor hide the app."
+        "Lockable", default=True, platforms=only(ios="18.1"), help=_("Off: the user can neither lock nor hide the app.")
     ),
 )

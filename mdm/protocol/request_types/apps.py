@@ -6,6 +6,7 @@ InstallApplication names the app by store id, bundle identifier or manifest URL:
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mdm.common.marking import marked as _
 from mdm.protocol.request_types.app_attributes import APP_ATTRIBUTES
 from mdm.protocol.request_types.request import Request, build
 from mdm.protocol.request_types.schema import FORBIDDEN, RequestType, SharedIPad, Support
@@ -25,9 +26,9 @@ from mdm.protocol.request_types.vocabulary import (
 
 INSTALL_APPLICATION = RequestType(
     name="InstallApplication",
-    label="Install app",
-    summary="Install or update an app from the App Store or from a manifest.",
-    family="Apps",
+    label=_("Install app"),
+    summary=_("Install or update an app from the App Store or from a manifest."),
+    family=_("Apps"),
     platforms=on(
         ios="5.0",
         macos=Support("10.9", user_channel=True),
@@ -37,12 +38,12 @@ INSTALL_APPLICATION = RequestType(
         every=Support(access_right="AllowAppInstallation"),
     ),
     parameters=(
-        integer("iTunesStoreID", label="App Store ID", help="The number in the App Store link."),
+        integer("iTunesStoreID", label=_("App Store ID"), help=_("The number in the App Store link.")),
         string(
             "Identifier",
             platforms=on(ios="7.0"),
-            label="Bundle identifier",
-            help="For a watch app: that of the watch app itself.",
+            label=_("Bundle identifier"),
+            help=_("For a watch app: that of the watch app itself."),
         ),
         dictionary(
             "Options",
@@ -50,43 +51,43 @@ INSTALL_APPLICATION = RequestType(
                 "PurchaseMethod",
                 choices=(0, 1),
                 default=0,
-                help="1: a licence of Apps and Books; 0: free apps and redemption codes.",
+                help=_("1: a licence of Apps and Books; 0: free apps and redemption codes."),
             ),
             platforms=on(ios="7.0"),
         ),
-        string("ManifestURL", platforms=on(ios="7.0"), help="https address of the manifest."),
+        string("ManifestURL", platforms=on(ios="7.0"), help=_("https address of the manifest.")),
         integer(
             "ManagementFlags",
             choices=(1, 4, 5),
             platforms=on(macos=Support("11.0", user_enrollment=FORBIDDEN)),
-            help="1: remove with management; 4: keep its data out of backups; 5: both.",
+            help=_("1: remove with management; 4: keep its data out of backups; 5: both."),
         ),
         dictionary(
             "Configuration",
-            anything("ANY", label="Any key"),
+            anything("ANY", label=_("Any key")),
             platforms=on(ios="7.0", macos="11.0"),
             secret=True,
-            help="Keys and values that the app reads.",
+            help=_("Keys and values that the app reads."),
         ),
         dictionary("Attributes", *APP_ATTRIBUTES, platforms=only(ios="7.0", tvos=SAME, visionos=SAME, watchos=SAME)),
         string(
             "ChangeManagementState",
             choices=("Managed",),
             platforms=on(ios="9.0", macos="11.0", visionos=SAME, every=Support(user_enrollment=FORBIDDEN)),
-            help="Take over an app that the user installed.",
+            help=_("Take over an app that the user installed."),
         ),
         boolean(
             "InstallAsManaged",
             default=False,
             platforms=only(macos=Support("11.0", user_enrollment=FORBIDDEN)),
-            help="Managed apps can be removed and configured later.",
+            help=_("Managed apps can be removed and configured later."),
         ),
         boolean(
             "iOSApp",
             default=False,
             platforms=only(macos="11.0"),
-            label="iOS app",
-            help="An iPhone or iPad app on a Mac with Apple silicon.",
+            label=_("iOS app"),
+            help=_("An iPhone or iPad app on a Mac with Apple silicon."),
         ),
     ),
     at_least_one=("iTunesStoreID", "Identifier", "ManifestURL"),
@@ -95,50 +96,50 @@ INSTALL_APPLICATION = RequestType(
 
 INSTALL_ENTERPRISE_APPLICATION = RequestType(
     name="InstallEnterpriseApplication",
-    label="Install package",
-    summary="Install an in-house package on a Mac.",
-    family="Apps",
+    label=_("Install package"),
+    summary=_("Install an in-house package on a Mac."),
+    family=_("Apps"),
     platforms=on(macos=Support("10.13.6", access_right="AllowAppInstallation")),
     parameters=(
-        dictionary("Manifest", anything("ANY", label="Any key"), help="Where the package is and its hashes."),
-        string("ManifestURL", help="https address of the manifest; needed without a manifest."),
+        dictionary("Manifest", anything("ANY", label=_("Any key")), help=_("Where the package is and its hashes.")),
+        string("ManifestURL", help=_("https address of the manifest; needed without a manifest.")),
         array(
             "ManifestURLPinningCerts",
             data("ManifestURLPinningCertsItem", required=True),
-            help="Only trust these certificates (DER) when fetching the manifest.",
+            help=_("Only trust these certificates (DER) when fetching the manifest."),
         ),
-        boolean("PinningRevocationCheckRequired", default=False, help="Refuse when revocation cannot be checked."),
+        boolean("PinningRevocationCheckRequired", default=False, help=_("Refuse when revocation cannot be checked.")),
         boolean(
             "InstallAsManaged",
             default=False,
             platforms=on(macos=Support("11.0", user_enrollment=FORBIDDEN)),
-            help="Managed apps can be removed and configured later.",
+            help=_("Managed apps can be removed and configured later."),
         ),
         integer(
             "ManagementFlags",
             choices=(1,),
             platforms=on(macos=Support("11.0", user_enrollment=FORBIDDEN)),
-            help="1: remove with management.",
+            help=_("1: remove with management."),
         ),
         dictionary(
             "Configuration",
-            anything("ANY", label="Any key"),
+            anything("ANY", label=_("Any key")),
             platforms=on(macos="11.0"),
             secret=True,
-            help="Keys and values that the app reads.",
+            help=_("Keys and values that the app reads."),
         ),
         string(
             "ChangeManagementState",
             choices=("Managed",),
             platforms=on(macos=Support("11.0", user_enrollment=FORBIDDEN)),
-            help="Take over an app that the user installed.",
+            help=_("Take over an app that the user installed."),
         ),
         boolean(
             "iOSApp",
             default=False,
             platforms=on(macos="11.0"),
-            label="iOS app",
-            help="An iPhone or iPad app on a Mac with Apple silicon.",
+            label=_("iOS app"),
+            help=_("An iPhone or iPad app on a Mac with Apple silicon."),
         ),
     ),
     at_least_one=("Manifest", "ManifestURL"),
@@ -146,9 +147,9 @@ INSTALL_ENTERPRISE_APPLICATION = RequestType(
 
 REMOVE_APPLICATION = RequestType(
     name="RemoveApplication",
-    label="Remove app",
-    summary="Remove a managed app and its data.",
-    family="Apps",
+    label=_("Remove app"),
+    summary=_("Remove a managed app and its data."),
+    family=_("Apps"),
     platforms=on(
         ios="5.0",
         macos=Support("11.0", user_enrollment=FORBIDDEN),
@@ -157,47 +158,47 @@ REMOVE_APPLICATION = RequestType(
         watchos="10.0",
         every=Support(access_right="AllowAppInstallation"),
     ),
-    parameters=(string("Identifier", required=True, label="Bundle identifier"),),
+    parameters=(string("Identifier", required=True, label=_("Bundle identifier")),),
     destructive=True,
 )
 
 VALIDATE_APPLICATIONS = RequestType(
     name="ValidateApplications",
-    label="Validate apps",
-    summary="Have the device check again that in-house apps may run.",
-    family="Apps",
+    label=_("Validate apps"),
+    summary=_("Have the device check again that in-house apps may run."),
+    family=_("Apps"),
     platforms=on(ios="9.2", tvos="10.2", visionos="1.1", every=Support(access_right="AllowAppInstallation")),
     parameters=(
         array(
             "Identifiers",
             string("IdentifiersItem"),
-            label="Bundle identifiers",
-            help="Only these apps; left out, all managed ones.",
+            label=_("Bundle identifiers"),
+            help=_("Only these apps; left out, all managed ones."),
         ),
     ),
 )
 
 APPLY_REDEMPTION_CODE = RequestType(
     name="ApplyRedemptionCode",
-    label="Apply redemption code",
-    summary="Pay for a waiting app with a redemption code.",
-    family="Apps",
+    label=_("Apply redemption code"),
+    summary=_("Pay for a waiting app with a redemption code."),
+    family=_("Apps"),
     platforms=on(
         ios=Support(
             "5.0", access_right="AllowAppInstallation", user_enrollment=FORBIDDEN, shared_ipad=SharedIPad(FORBIDDEN)
         )
     ),
     parameters=(
-        string("Identifier", required=True, label="Bundle identifier"),
+        string("Identifier", required=True, label=_("Bundle identifier")),
         string("RedemptionCode", required=True, secret=True),
     ),
 )
 
 INVITE_TO_PROGRAM = RequestType(
     name="InviteToProgram",
-    label="Invite to Apps and Books",
-    summary="Invite the user to receive apps bought by the organisation.",
-    family="Apps",
+    label=_("Invite to Apps and Books"),
+    summary=_("Invite the user to receive apps bought by the organisation."),
+    family=_("Apps"),
     platforms=on(
         ios=Support("7.0", access_right="AllowAppInstallation", shared_ipad=SHARED_USER),
         macos=Support("10.9", device_channel=False, user_channel=True),

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from mdm.common.marking import marked as _
 from mdm.protocol.request_types.queries import LEGACY_QUERIES, QUERIES, default_queries
 from mdm.protocol.request_types.request import Request, build
 from mdm.protocol.request_types.schema import FORBIDDEN, Platform, RequestType, Support
@@ -9,9 +10,9 @@ from mdm.protocol.request_types.vocabulary import SHARED_BOTH, array, boolean, d
 
 DEVICE_INFORMATION = RequestType(
     name="DeviceInformation",
-    label="Device information",
-    summary="Ask for name, model, OS, capacity, network and other facts of the device.",
-    family="Information",
+    label=_("Device information"),
+    summary=_("Ask for name, model, OS, capacity, network and other facts of the device."),
+    family=_("Information"),
     platforms=on(
         ios=Support("4.0", shared_ipad=SHARED_BOTH),
         macos=Support("10.7", user_channel=True),
@@ -25,13 +26,13 @@ DEVICE_INFORMATION = RequestType(
             "Queries",
             string("QueriesItem", *QUERIES, legacy_choices=LEGACY_QUERIES),
             required=True,
-            label="Facts wanted",
-            help="Left out: everything that the platform can tell.",
+            label=_("Facts wanted"),
+            help=_("Left out: everything that the platform can tell."),
         ),
         data(
             "DeviceAttestationNonce",
             platforms=on(ios="16.0", macos="14.0", tvos="16.0"),
-            help="At most 32 bytes that the attestation must repeat.",
+            help=_("At most 32 bytes that the attestation must repeat."),
         ),
     ),
     answers=("QueryResponses",),
@@ -39,9 +40,9 @@ DEVICE_INFORMATION = RequestType(
 
 SECURITY_INFO = RequestType(
     name="SecurityInfo",
-    label="Security information",
-    summary="Ask about encryption, passcode, firewall, secure boot and management state.",
-    family="Information",
+    label=_("Security information"),
+    summary=_("Ask about encryption, passcode, firewall, secure boot and management state."),
+    family=_("Information"),
     platforms=on(
         ios="4.0",
         macos=Support("10.7", user_channel=True),
@@ -56,18 +57,18 @@ SECURITY_INFO = RequestType(
 
 CONTENT_CACHING_INFORMATION = RequestType(
     name="ContentCachingInformation",
-    label="Content caching",
-    summary="Ask a Mac that caches downloads for its figures.",
-    family="Information",
+    label=_("Content caching"),
+    summary=_("Ask a Mac that caches downloads for its figures."),
+    family=_("Information"),
     platforms=on(macos=Support("10.15.4", access_right="AllowQueryNetworkInformation", user_enrollment=FORBIDDEN)),
     answers=("StatusResponse",),
 )
 
 RESTRICTIONS = RequestType(
     name="Restrictions",
-    label="Restrictions",
-    summary="Ask which restrictions are in force.",
-    family="Information",
+    label=_("Restrictions"),
+    summary=_("Ask which restrictions are in force."),
+    family=_("Information"),
     platforms=on(
         ios=Support("4.0", shared_ipad=SHARED_BOTH),
         tvos="9.0",
@@ -75,7 +76,7 @@ RESTRICTIONS = RequestType(
         watchos="10.0",
         every=Support(access_right="AllowQueryRestrictions", user_enrollment=FORBIDDEN),
     ),
-    parameters=(boolean("ProfileRestrictions", default=False, help="Also say which profile asks for what."),),
+    parameters=(boolean("ProfileRestrictions", default=False, help=_("Also say which profile asks for what.")),),
     answers=("GlobalRestrictions", "ProfileRestrictions"),
 )
 

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 
+from mdm.common.marking import marked as _
 from mdm.protocol.request_types.request import Request, build
 from mdm.protocol.request_types.schema import FORBIDDEN, RequestType, Support
 from mdm.protocol.request_types.vocabulary import NO, SHARED_BOTH, array, boolean, on, string
 
 INSTALLED_APPLICATION_LIST = RequestType(
     name="InstalledApplicationList",
-    label="Installed apps",
-    summary="List the apps on the device.",
-    family="Inventory lists",
+    label=_("Installed apps"),
+    summary=_("List the apps on the device."),
+    family=_("Inventory lists"),
     platforms=on(
         ios="5.0",
         macos=Support("10.7", user_channel=True, user_enrollment=FORBIDDEN),
@@ -24,10 +25,10 @@ INSTALLED_APPLICATION_LIST = RequestType(
             "Identifiers",
             string("IdentifiersItem"),
             platforms=on(ios="7.0", macos="10.15"),
-            label="Bundle identifiers",
-            help="Only these apps.",
+            label=_("Bundle identifiers"),
+            help=_("Only these apps."),
         ),
-        boolean("ManagedAppsOnly", default=False, platforms=on(ios="7.0", macos="10.15"), help="Only managed apps."),
+        boolean("ManagedAppsOnly", default=False, platforms=on(ios="7.0", macos="10.15"), help=_("Only managed apps.")),
         array(
             "Items",
             string(
@@ -52,8 +53,8 @@ INSTALLED_APPLICATION_LIST = RequestType(
                 ),
             ),
             platforms=on(ios="14.0", tvos="14.0", macos=NO),
-            label="Facts wanted",
-            help="Only these facts; fewer are quicker.",
+            label=_("Facts wanted"),
+            help=_("Only these facts; fewer are quicker."),
         ),
     ),
     answers=("InstalledApplicationList",),
@@ -61,9 +62,9 @@ INSTALLED_APPLICATION_LIST = RequestType(
 
 PROFILE_LIST = RequestType(
     name="ProfileList",
-    label="Profiles",
-    summary="List the configuration profiles on the device.",
-    family="Inventory lists",
+    label=_("Profiles"),
+    summary=_("List the configuration profiles on the device."),
+    family=_("Inventory lists"),
     platforms=on(
         ios=Support("4.0", shared_ipad=SHARED_BOTH),
         macos=Support("10.7", user_channel=True),
@@ -77,7 +78,7 @@ PROFILE_LIST = RequestType(
             "ManagedOnly",
             default=False,
             platforms=on(ios="13.0", macos="10.15", tvos="13.0"),
-            help="Only what this server installed.",
+            help=_("Only what this server installed."),
         ),
     ),
     answers=("ProfileList",),
@@ -85,9 +86,9 @@ PROFILE_LIST = RequestType(
 
 CERTIFICATE_LIST = RequestType(
     name="CertificateList",
-    label="Certificates",
-    summary="List the certificates on the device.",
-    family="Inventory lists",
+    label=_("Certificates"),
+    summary=_("List the certificates on the device."),
+    family=_("Inventory lists"),
     platforms=on(
         ios="4.0",
         macos=Support("10.7", user_channel=True),
@@ -101,7 +102,7 @@ CERTIFICATE_LIST = RequestType(
             "ManagedOnly",
             default=False,
             platforms=on(ios="13.0", macos="10.15", tvos="13.0"),
-            help="Only what this server installed.",
+            help=_("Only what this server installed."),
         ),
     ),
     answers=("CertificateList",),
@@ -109,9 +110,9 @@ CERTIFICATE_LIST = RequestType(
 
 PROVISIONING_PROFILE_LIST = RequestType(
     name="ProvisioningProfileList",
-    label="Provisioning profiles",
-    summary="List the provisioning profiles of in-house apps.",
-    family="Inventory lists",
+    label=_("Provisioning profiles"),
+    summary=_("List the provisioning profiles of in-house apps."),
+    family=_("Inventory lists"),
     platforms=on(
         ios=Support("4.0", access_right="AllowProvisioningInspection"),
         macos="11.0",
@@ -121,7 +122,10 @@ PROVISIONING_PROFILE_LIST = RequestType(
     ),
     parameters=(
         boolean(
-            "ManagedOnly", default=False, platforms=on(ios="13.0", tvos="13.0"), help="Only what this server installed."
+            "ManagedOnly",
+            default=False,
+            platforms=on(ios="13.0", tvos="13.0"),
+            help=_("Only what this server installed."),
         ),
     ),
     answers=("ProvisioningProfileList",),
@@ -129,9 +133,9 @@ PROVISIONING_PROFILE_LIST = RequestType(
 
 ACTIVE_NS_EXTENSIONS = RequestType(
     name="ActiveNSExtensions",
-    label="Active extensions",
-    summary="List the app extensions that are switched on for a Mac user.",
-    family="Inventory lists",
+    label=_("Active extensions"),
+    summary=_("List the app extensions that are switched on for a Mac user."),
+    family=_("Inventory lists"),
     platforms=on(
         macos=Support(
             "10.13",
@@ -142,16 +146,16 @@ ACTIVE_NS_EXTENSIONS = RequestType(
         )
     ),
     parameters=(
-        array("FilterExtensionPoints", string("FilterExtensionPointsItem"), help="Only extensions of these points."),
+        array("FilterExtensionPoints", string("FilterExtensionPointsItem"), help=_("Only extensions of these points.")),
     ),
     answers=("Extensions",),
 )
 
 NS_EXTENSION_MAPPINGS = RequestType(
     name="NSExtensionMappings",
-    label="Extension mappings",
-    summary="List which extension belongs to which extension point for a Mac user.",
-    family="Inventory lists",
+    label=_("Extension mappings"),
+    summary=_("List which extension belongs to which extension point for a Mac user."),
+    family=_("Inventory lists"),
     platforms=on(
         macos=Support(
             "10.13",

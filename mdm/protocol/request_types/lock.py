@@ -1,5 +1,6 @@
 """Lock, erase, passcodes and Activation Lock."""
 
+from mdm.common.marking import marked as _
 from mdm.protocol.request_types.formats import SIX_DIGITS
 from mdm.protocol.request_types.request import Request, build
 from mdm.protocol.request_types.schema import FORBIDDEN, IGNORED, RequestType, SharedIPad, Support
@@ -7,9 +8,9 @@ from mdm.protocol.request_types.vocabulary import NO, SAME, boolean, data, dicti
 
 DEVICE_LOCK = RequestType(
     name="DeviceLock",
-    label="Lock",
-    summary="Lock the screen now; a Mac restarts and wants the PIN.",
-    family="Lock and erase",
+    label=_("Lock"),
+    summary=_("Lock the screen now; a Mac restarts and wants the PIN."),
+    family=_("Lock and erase"),
     platforms=on(
         ios="4.0",
         macos=Support("10.7", user_enrollment=FORBIDDEN),
@@ -21,19 +22,19 @@ DEVICE_LOCK = RequestType(
         string(
             "Message",
             platforms=on(ios=Support("7.0", shared_ipad=SharedIPad(mode=IGNORED)), macos="10.14", visionos=NO),
-            help="Shown on the lock screen.",
+            help=_("Shown on the lock screen."),
         ),
         string(
             "PhoneNumber",
             platforms=on(ios=Support("7.0", shared_ipad=SharedIPad(mode=IGNORED)), macos="11.5", visionos=NO),
-            help="Shown on the lock screen; on Macs with Apple silicon only.",
+            help=_("Shown on the lock screen; on Macs with Apple silicon only."),
         ),
         string(
             "PIN",
             format=SIX_DIGITS,
             platforms=only(macos="10.8"),
             secret=True,
-            help="Six digits that unlock the Mac again. Write them down.",
+            help=_("Six digits that unlock the Mac again. Write them down."),
         ),
     ),
     destructive=True,
@@ -42,9 +43,9 @@ DEVICE_LOCK = RequestType(
 
 ERASE_DEVICE = RequestType(
     name="EraseDevice",
-    label="Erase",
-    summary="Wipe the device and everything on it.",
-    family="Lock and erase",
+    label=_("Erase"),
+    summary=_("Wipe the device and everything on it."),
+    family=_("Lock and erase"),
     platforms=on(
         ios="4.0",
         macos="10.7",
@@ -55,38 +56,38 @@ ERASE_DEVICE = RequestType(
     ),
     parameters=(
         boolean(
-            "PreserveDataPlan", default=False, platforms=only(ios="11.0", watchos=SAME), help="Keep the eSIM plan."
+            "PreserveDataPlan", default=False, platforms=only(ios="11.0", watchos=SAME), help=_("Keep the eSIM plan.")
         ),
         boolean(
             "DisallowProximitySetup",
             default=False,
             platforms=only(ios=Support("11.3", shared_ipad=SharedIPad(FORBIDDEN))),
-            help="Skip setting up from another device nearby.",
+            help=_("Skip setting up from another device nearby."),
         ),
         string(
             "PIN",
             format=SIX_DIGITS,
             platforms=only(macos="10.8"),
             secret=True,
-            help="Six digits; Intel Macs without the security chip ask for them afterwards.",
+            help=_("Six digits; Intel Macs without the security chip ask for them afterwards."),
         ),
         string(
             "ObliterationBehavior",
             choices=("Default", "DoNotObliterate", "ObliterateWithWarning", "Always"),
             platforms=only(macos="12.0"),
-            help="What a Mac does when the quick erase fails.",
+            help=_("What a Mac does when the quick erase fails."),
         ),
         dictionary(
             "ReturnToService",
             boolean("Enabled", required=True),
-            data("WiFiProfileData", secret=True, help="Wi-Fi profile to get online with; needed without a cable."),
+            data("WiFiProfileData", secret=True, help=_("Wi-Fi profile to get online with; needed without a cable.")),
             data(
                 "MDMProfileData",
                 secret=True,
-                help="Enrollment profile; needed unless the device enrolls automatically.",
+                help=_("Enrollment profile; needed unless the device enrolls automatically."),
             ),
             platforms=only(ios="17.0", tvos="18.0"),
-            help="Enroll again by itself after the wipe.",
+            help=_("Enroll again by itself after the wipe."),
         ),
     ),
     destructive=True,
@@ -94,9 +95,9 @@ ERASE_DEVICE = RequestType(
 
 CLEAR_PASSCODE = RequestType(
     name="ClearPasscode",
-    label="Clear passcode",
-    summary="Take the passcode off, so that the user can set a new one.",
-    family="Lock and erase",
+    label=_("Clear passcode"),
+    summary=_("Take the passcode off, so that the user can set a new one."),
+    family=_("Lock and erase"),
     platforms=on(
         ios=Support("4.0", shared_ipad=SharedIPad(FORBIDDEN)),
         visionos="1.1",
@@ -104,16 +105,16 @@ CLEAR_PASSCODE = RequestType(
         every=Support(access_right="AllowPasscodeRemovalAndLock", user_enrollment=FORBIDDEN),
     ),
     parameters=(
-        data("UnlockToken", required=True, secret=True, help="The token that the device gave in TokenUpdate."),
+        data("UnlockToken", required=True, secret=True, help=_("The token that the device gave in TokenUpdate.")),
     ),
     destructive=True,
 )
 
 REQUEST_UNLOCK_TOKEN = RequestType(
     name="RequestUnlockToken",
-    label="Request unlock token",
-    summary="Ask an old device for the token that clears its passcode.",
-    family="Lock and erase",
+    label=_("Request unlock token"),
+    summary=_("Ask an old device for the token that clears its passcode."),
+    family=_("Lock and erase"),
     platforms=on(
         ios=Support(
             "5.0", deprecated="6.1.6", supervised=True, user_enrollment=FORBIDDEN, shared_ipad=SharedIPad(FORBIDDEN)
@@ -125,9 +126,9 @@ REQUEST_UNLOCK_TOKEN = RequestType(
 
 ACTIVATION_LOCK_BYPASS_CODE = RequestType(
     name="ActivationLockBypassCode",
-    label="Activation Lock bypass code",
-    summary="Fetch the code that takes Activation Lock off; offered for 15 days after supervision.",
-    family="Lock and erase",
+    label=_("Activation Lock bypass code"),
+    summary=_("Fetch the code that takes Activation Lock off; offered for 15 days after supervision."),
+    family=_("Lock and erase"),
     platforms=on(
         ios=Support("7.1", shared_ipad=SharedIPad(FORBIDDEN)),
         macos="10.15",
@@ -140,9 +141,9 @@ ACTIVATION_LOCK_BYPASS_CODE = RequestType(
 
 CLEAR_ACTIVATION_LOCK_BYPASS_CODE = RequestType(
     name="ClearActivationLockBypassCode",
-    label="Clear bypass code",
-    summary="Have the device forget its Activation Lock bypass code.",
-    family="Lock and erase",
+    label=_("Clear bypass code"),
+    summary=_("Have the device forget its Activation Lock bypass code."),
+    family=_("Lock and erase"),
     platforms=on(
         ios=Support("7.1", shared_ipad=SharedIPad(FORBIDDEN)),
         macos="10.15",
@@ -154,9 +155,9 @@ CLEAR_ACTIVATION_LOCK_BYPASS_CODE = RequestType(
 
 CLEAR_RESTRICTIONS_PASSWORD = RequestType(
     name="ClearRestrictionsPassword",
-    label="Clear Screen Time passcode",
-    summary="Take the Screen Time passcode and its restrictions off.",
-    family="Lock and erase",
+    label=_("Clear Screen Time passcode"),
+    summary=_("Take the Screen Time passcode and its restrictions off."),
+    family=_("Lock and erase"),
     platforms=on(ios=Support("8.0", supervised=True, user_enrollment=FORBIDDEN, shared_ipad=SharedIPad(FORBIDDEN))),
     destructive=True,
 )

@@ -1,28 +1,31 @@
 """Log collection for AppleCare."""
 
+from mdm.common.marking import marked as _
 from mdm.protocol.request_types.request import Request, build
 from mdm.protocol.request_types.schema import FORBIDDEN, RequestType, Support
 from mdm.protocol.request_types.vocabulary import on, string
 
 TRIGGER_ENHANCED_LOG_COLLECTION = RequestType(
     name="TriggerEnhancedLogCollection",
-    label="Collect enhanced logs",
-    summary="Start a log collection that AppleCare asked for.",
-    family="Logs",
+    label=_("Collect enhanced logs"),
+    summary=_("Start a log collection that AppleCare asked for."),
+    family=_("Logs"),
     platforms=on(
         ios="27.0",
         macos=Support("27.0", device_channel=False, user_channel=True),
         tvos="27.0",
         every=Support(supervised=True, user_enrollment=FORBIDDEN),
     ),
-    parameters=(string("AppleCareToken", required=True, secret=True, label="AppleCare token", help="From AppleCare."),),
+    parameters=(
+        string("AppleCareToken", required=True, secret=True, label=_("AppleCare token"), help=_("From AppleCare.")),
+    ),
 )
 
 CANCEL_ENHANCED_LOG_COLLECTION = RequestType(
     name="CancelEnhancedLogCollection",
-    label="Stop enhanced logs",
-    summary="End a log collection that AppleCare asked for.",
-    family="Logs",
+    label=_("Stop enhanced logs"),
+    summary=_("End a log collection that AppleCare asked for."),
+    family=_("Logs"),
     platforms=on(
         ios="27.0",
         macos=Support("27.0", device_channel=False, user_channel=True),

@@ -1,19 +1,20 @@
 """Lost Mode of supervised iPhones and iPads."""
 
+from mdm.common.marking import marked as _
 from mdm.protocol.request_types.request import Request, build
 from mdm.protocol.request_types.schema import FORBIDDEN, RequestType, Support
 from mdm.protocol.request_types.vocabulary import on, string
 
 ENABLE_LOST_MODE = RequestType(
     name="EnableLostMode",
-    label="Lost Mode on",
-    summary="Lock a lost device with a message and make it locatable.",
-    family="Lost Mode",
+    label=_("Lost Mode on"),
+    summary=_("Lock a lost device with a message and make it locatable."),
+    family=_("Lost Mode"),
     platforms=on(ios=Support("9.3", supervised=True, user_enrollment=FORBIDDEN)),
     parameters=(
-        string("Message", help="Shown on the lock screen; give this or a phone number."),
-        string("PhoneNumber", help="Shown on the lock screen; give this or a message."),
-        string("Footnote", help="Shown at the bottom of the lock screen."),
+        string("Message", help=_("Shown on the lock screen; give this or a phone number.")),
+        string("PhoneNumber", help=_("Shown on the lock screen; give this or a message.")),
+        string("Footnote", help=_("Shown at the bottom of the lock screen.")),
     ),
     destructive=True,
     at_least_one=("Message", "PhoneNumber"),
@@ -21,17 +22,17 @@ ENABLE_LOST_MODE = RequestType(
 
 DISABLE_LOST_MODE = RequestType(
     name="DisableLostMode",
-    label="Lost Mode off",
-    summary="Give a found device back to its user.",
-    family="Lost Mode",
+    label=_("Lost Mode off"),
+    summary=_("Give a found device back to its user."),
+    family=_("Lost Mode"),
     platforms=on(ios=Support("9.3", supervised=True, user_enrollment=FORBIDDEN)),
 )
 
 DEVICE_LOCATION = RequestType(
     name="DeviceLocation",
-    label="Locate",
-    summary="Ask a device in Lost Mode where it is.",
-    family="Lost Mode",
+    label=_("Locate"),
+    summary=_("Ask a device in Lost Mode where it is."),
+    family=_("Lost Mode"),
     platforms=on(ios=Support("9.3", supervised=True, user_enrollment=FORBIDDEN)),
     answers=(
         "Latitude",
@@ -47,9 +48,9 @@ DEVICE_LOCATION = RequestType(
 
 PLAY_LOST_MODE_SOUND = RequestType(
     name="PlayLostModeSound",
-    label="Play sound",
-    summary="Have a device in Lost Mode play a sound.",
-    family="Lost Mode",
+    label=_("Play sound"),
+    summary=_("Have a device in Lost Mode play a sound."),
+    family=_("Lost Mode"),
     platforms=on(ios=Support("10.3", supervised=True, user_enrollment=FORBIDDEN)),
 )
 

@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 
+from mdm.common.marking import marked as _
 from mdm.protocol.request_types.request import Request, build
 from mdm.protocol.request_types.schema import FORBIDDEN, RequestType, Support
 from mdm.protocol.request_types.vocabulary import array, boolean, on, string
 
 MANAGED_APPLICATION_LIST = RequestType(
     name="ManagedApplicationList",
-    label="Managed apps",
-    summary="List managed apps and how far their installation is.",
-    family="Apps",
+    label=_("Managed apps"),
+    summary=_("List managed apps and how far their installation is."),
+    family=_("Apps"),
     platforms=on(
         ios="5.0",
         macos=Support("11.0", user_channel=True),
@@ -24,8 +25,8 @@ MANAGED_APPLICATION_LIST = RequestType(
             "Identifiers",
             string("IdentifiersItem"),
             platforms=on(ios="7.0"),
-            label="Bundle identifiers",
-            help="Only these apps.",
+            label=_("Bundle identifiers"),
+            help=_("Only these apps."),
         ),
     ),
     answers=("ManagedApplicationList",),
@@ -33,21 +34,21 @@ MANAGED_APPLICATION_LIST = RequestType(
 
 MANAGED_APPLICATION_ATTRIBUTES = RequestType(
     name="ManagedApplicationAttributes",
-    label="App attributes",
-    summary="Ask for the attributes set on managed apps.",
-    family="Apps",
+    label=_("App attributes"),
+    summary=_("Ask for the attributes set on managed apps."),
+    family=_("Apps"),
     platforms=on(
         ios="7.0", tvos="10.2", visionos="1.1", watchos="10.0", every=Support(access_right="AllowAppInstallation")
     ),
-    parameters=(array("Identifiers", string("IdentifiersItem"), required=True, label="Bundle identifiers"),),
+    parameters=(array("Identifiers", string("IdentifiersItem"), required=True, label=_("Bundle identifiers")),),
     answers=("ApplicationAttributes",),
 )
 
 MANAGED_APPLICATION_CONFIGURATION = RequestType(
     name="ManagedApplicationConfiguration",
-    label="App configuration",
-    summary="Ask for the configuration given to managed apps.",
-    family="Apps",
+    label=_("App configuration"),
+    summary=_("Ask for the configuration given to managed apps."),
+    family=_("Apps"),
     platforms=on(
         ios="7.0",
         macos="10.15",
@@ -56,16 +57,16 @@ MANAGED_APPLICATION_CONFIGURATION = RequestType(
         watchos="10.0",
         every=Support(access_right="AllowAppInstallation"),
     ),
-    parameters=(array("Identifiers", string("IdentifiersItem"), required=True, label="Bundle identifiers"),),
+    parameters=(array("Identifiers", string("IdentifiersItem"), required=True, label=_("Bundle identifiers")),),
     secret_answer=True,
     answers=("ApplicationConfigurations",),
 )
 
 MANAGED_APPLICATION_FEEDBACK = RequestType(
     name="ManagedApplicationFeedback",
-    label="App feedback",
-    summary="Ask what managed apps left for the server to read.",
-    family="Apps",
+    label=_("App feedback"),
+    summary=_("Ask what managed apps left for the server to read."),
+    family=_("Apps"),
     platforms=on(
         ios="7.0",
         macos=Support("11.0", device_channel=False, user_channel=True, user_enrollment=FORBIDDEN),
@@ -74,8 +75,8 @@ MANAGED_APPLICATION_FEEDBACK = RequestType(
         every=Support(access_right="AllowAppInstallation"),
     ),
     parameters=(
-        array("Identifiers", string("IdentifiersItem"), required=True, label="Bundle identifiers"),
-        boolean("DeleteFeedback", default=False, help="Delete it once read."),
+        array("Identifiers", string("IdentifiersItem"), required=True, label=_("Bundle identifiers")),
+        boolean("DeleteFeedback", default=False, help=_("Delete it once read.")),
     ),
     secret_answer=True,
     answers=("ManagedApplicationFeedback",),

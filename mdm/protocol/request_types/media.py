@@ -1,27 +1,28 @@
 """Books. `iTunesStoreID` is an integer to install and a string to remove."""
 
+from mdm.common.marking import marked as _
 from mdm.protocol.request_types.request import Request, build
 from mdm.protocol.request_types.schema import FORBIDDEN, RequestType, Support
 from mdm.protocol.request_types.vocabulary import SAME, integer, on, only, string
 
 INSTALL_MEDIA = RequestType(
     name="InstallMedia",
-    label="Install book",
-    summary="Install or update a book.",
-    family="Books",
+    label=_("Install book"),
+    summary=_("Install or update a book."),
+    family=_("Books"),
     platforms=on(
         ios="8.0",
         macos=Support("10.9", device_channel=False, user_channel=True, user_enrollment=FORBIDDEN),
         every=Support(access_right="AllowAppInstallation"),
     ),
     parameters=(
-        integer("iTunesStoreID", label="Store ID"),
-        string("MediaURL", platforms=only(ios=SAME), help="Where a book that is not from the store is."),
+        integer("iTunesStoreID", label=_("Store ID")),
+        string("MediaURL", platforms=only(ios=SAME), help=_("Where a book that is not from the store is.")),
         string("MediaType", required=True, choices=("Book",)),
         string(
             "PersistentID",
             platforms=only(ios=SAME),
-            help="Identifier in reverse-DNS form for a book that is not from the store.",
+            help=_("Identifier in reverse-DNS form for a book that is not from the store."),
         ),
         string("Kind", choices=("pdf", "epub", "ibooks"), platforms=only(ios=SAME)),
         string("Version", platforms=only(ios=SAME)),
@@ -34,13 +35,13 @@ INSTALL_MEDIA = RequestType(
 
 REMOVE_MEDIA = RequestType(
     name="RemoveMedia",
-    label="Remove book",
-    summary="Remove a managed book.",
-    family="Books",
+    label=_("Remove book"),
+    summary=_("Remove a managed book."),
+    family=_("Books"),
     platforms=on(ios=Support("8.0", access_right="AllowAppInstallation")),
     parameters=(
         string("MediaType", required=True, choices=("Book",)),
-        string("iTunesStoreID", label="Store ID"),
+        string("iTunesStoreID", label=_("Store ID")),
         string("PersistentID"),
     ),
     destructive=True,
@@ -49,9 +50,9 @@ REMOVE_MEDIA = RequestType(
 
 MANAGED_MEDIA_LIST = RequestType(
     name="ManagedMediaList",
-    label="Managed books",
-    summary="List managed books and their state.",
-    family="Books",
+    label=_("Managed books"),
+    summary=_("List managed books and their state."),
+    family=_("Books"),
     platforms=on(ios=Support("8.0", access_right="AllowAppInstallation")),
     answers=("Books",),
 )

@@ -1,5 +1,6 @@
 """Firmware, recovery, administrator and FileVault secrets of Macs."""
 
+from mdm.common.marking import marked as _
 from mdm.protocol.request_types.formats import PRINTABLE_ASCII
 from mdm.protocol.request_types.request import Request, build
 from mdm.protocol.request_types.schema import FORBIDDEN, RequestType, Support
@@ -7,14 +8,14 @@ from mdm.protocol.request_types.vocabulary import boolean, data, dictionary, on,
 
 SET_FIRMWARE_PASSWORD = RequestType(
     name="SetFirmwarePassword",
-    label="Set firmware password",
-    summary="Set, change or clear the firmware password of an Intel Mac.",
-    family="Passwords",
+    label=_("Set firmware password"),
+    summary=_("Set, change or clear the firmware password of an Intel Mac."),
+    family=_("Passwords"),
     platforms=on(macos=Support("10.13", access_right="DeviceLockAndRemovePasscode", user_enrollment=FORBIDDEN)),
     parameters=(
-        string("CurrentPassword", secret=True, help="Needed when one is set."),
-        string("NewPassword", required=True, format=PRINTABLE_ASCII, secret=True, help="Empty clears it."),
-        boolean("AllowOroms", default=False, label="Allow option ROMs"),
+        string("CurrentPassword", secret=True, help=_("Needed when one is set.")),
+        string("NewPassword", required=True, format=PRINTABLE_ASCII, secret=True, help=_("Empty clears it.")),
+        boolean("AllowOroms", default=False, label=_("Allow option ROMs")),
     ),
     destructive=True,
     answers=("SetFirmwarePassword",),
@@ -22,9 +23,9 @@ SET_FIRMWARE_PASSWORD = RequestType(
 
 VERIFY_FIRMWARE_PASSWORD = RequestType(
     name="VerifyFirmwarePassword",
-    label="Check firmware password",
-    summary="Ask an Intel Mac whether this is its firmware password.",
-    family="Passwords",
+    label=_("Check firmware password"),
+    summary=_("Ask an Intel Mac whether this is its firmware password."),
+    family=_("Passwords"),
     platforms=on(macos=Support("10.13", user_enrollment=FORBIDDEN)),
     parameters=(string("Password", required=True, secret=True),),
     answers=("VerifyFirmwarePassword",),
@@ -32,22 +33,22 @@ VERIFY_FIRMWARE_PASSWORD = RequestType(
 
 SET_RECOVERY_LOCK = RequestType(
     name="SetRecoveryLock",
-    label="Set recovery lock",
-    summary="Set, change or clear the recovery password of a Mac with Apple silicon.",
-    family="Passwords",
+    label=_("Set recovery lock"),
+    summary=_("Set, change or clear the recovery password of a Mac with Apple silicon."),
+    family=_("Passwords"),
     platforms=on(macos=Support("11.5", access_right="DeviceLockAndRemovePasscode", user_enrollment=FORBIDDEN)),
     parameters=(
-        string("CurrentPassword", secret=True, help="Needed when one is set."),
-        string("NewPassword", required=True, secret=True, help="Empty clears it."),
+        string("CurrentPassword", secret=True, help=_("Needed when one is set.")),
+        string("NewPassword", required=True, secret=True, help=_("Empty clears it.")),
     ),
     destructive=True,
 )
 
 VERIFY_RECOVERY_LOCK = RequestType(
     name="VerifyRecoveryLock",
-    label="Check recovery lock",
-    summary="Ask a Mac with Apple silicon whether this is its recovery password.",
-    family="Passwords",
+    label=_("Check recovery lock"),
+    summary=_("Ask a Mac with Apple silicon whether this is its recovery password."),
+    family=_("Passwords"),
     platforms=on(macos=Support("11.5", access_right="DeviceLockAndRemovePasscode", user_enrollment=FORBIDDEN)),
     parameters=(string("Password", required=True, secret=True),),
     answers=("PasswordVerified",),
@@ -55,39 +56,41 @@ VERIFY_RECOVERY_LOCK = RequestType(
 
 SET_AUTO_ADMIN_PASSWORD = RequestType(
     name="SetAutoAdminPassword",
-    label="Set admin password",
-    summary="Change the password of the administrator made during automated enrollment.",
-    family="Passwords",
+    label=_("Set admin password"),
+    summary=_("Change the password of the administrator made during automated enrollment."),
+    family=_("Passwords"),
     platforms=on(macos=Support("10.11", requires_dep=True, user_enrollment=FORBIDDEN)),
     parameters=(
-        string("GUID", required=True, label="Account GUID", help="From the AutoSetupAdminAccounts fact of the Mac."),
-        data("passwordHash", required=True, secret=True, help="Salted SHA-512 PBKDF2 hash as macOS makes it."),
+        string(
+            "GUID", required=True, label=_("Account GUID"), help=_("From the AutoSetupAdminAccounts fact of the Mac.")
+        ),
+        data("passwordHash", required=True, secret=True, help=_("Salted SHA-512 PBKDF2 hash as macOS makes it.")),
     ),
     destructive=True,
 )
 
 ROTATE_FILEVAULT_KEY = RequestType(
     name="RotateFileVaultKey",
-    label="Rotate FileVault key",
-    summary="Give a Mac a new FileVault recovery key.",
-    family="Passwords",
+    label=_("Rotate FileVault key"),
+    summary=_("Give a Mac a new FileVault recovery key."),
+    family=_("Passwords"),
     platforms=on(macos=Support("10.9", access_right="DeviceLockAndRemovePasscode", user_enrollment=FORBIDDEN)),
     parameters=(
         string("KeyType", required=True, choices=("personal", "institutional")),
         dictionary(
             "FileVaultUnlock",
-            string("Password", secret=True, help="Password of a FileVault user, or the present recovery key."),
+            string("Password", secret=True, help=_("Password of a FileVault user, or the present recovery key.")),
             data(
                 "PrivateKeyExport",
                 platforms=on(macos=Support(deprecated="10.15")),
                 secret=True,
-                help="Present institutional key as .p12; old file systems only.",
+                help=_("Present institutional key as .p12; old file systems only."),
             ),
             string("PrivateKeyExportPassword", platforms=on(macos=Support(deprecated="10.15")), secret=True),
             required=True,
         ),
-        data("NewCertificate", help="DER; needed for an institutional key."),
-        data("ReplyEncryptionCertificate", help="DER; the new personal key comes back encrypted to it."),
+        data("NewCertificate", help=_("DER; needed for an institutional key.")),
+        data("ReplyEncryptionCertificate", help=_("DER; the new personal key comes back encrypted to it.")),
     ),
     destructive=True,
     secret_answer=True,

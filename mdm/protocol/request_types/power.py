@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 
+from mdm.common.marking import marked as _
 from mdm.protocol.request_types.request import Request, build
 from mdm.protocol.request_types.schema import FORBIDDEN, RequestType, Support
 from mdm.protocol.request_types.vocabulary import array, boolean, on, only, string
 
 RESTART_DEVICE = RequestType(
     name="RestartDevice",
-    label="Restart",
-    summary="Restart the device now; a Mac can ask its user instead.",
-    family="Power",
+    label=_("Restart"),
+    summary=_("Restart the device now; a Mac can ask its user instead."),
+    family=_("Power"),
     platforms=on(
         ios=Support("10.3", supervised=True),
         macos="10.13",
@@ -22,19 +23,19 @@ RESTART_DEVICE = RequestType(
             "RebuildKernelCache",
             default=False,
             platforms=only(macos="11.0"),
-            help="Also build the kernel cache anew (kernel extensions).",
+            help=_("Also build the kernel cache anew (kernel extensions)."),
         ),
         array(
             "KextPaths",
             string("KextPathsItem"),
             platforms=only(macos="11.0"),
-            help="Kernel extensions to add while the cache is built.",
+            help=_("Kernel extensions to add while the cache is built."),
         ),
         boolean(
             "NotifyUser",
             default=False,
             platforms=only(macos="11.4"),
-            help="Ask the user to restart instead of forcing it.",
+            help=_("Ask the user to restart instead of forcing it."),
         ),
     ),
     destructive=True,
@@ -42,9 +43,9 @@ RESTART_DEVICE = RequestType(
 
 SHUT_DOWN_DEVICE = RequestType(
     name="ShutDownDevice",
-    label="Shut down",
-    summary="Switch the device off; somebody must press the button to start it again.",
-    family="Power",
+    label=_("Shut down"),
+    summary=_("Switch the device off; somebody must press the button to start it again."),
+    family=_("Power"),
     platforms=on(
         ios=Support("10.3", supervised=True),
         macos="10.13",

@@ -1,14 +1,15 @@
 """Configuration and provisioning profiles."""
 
+from mdm.common.marking import marked as _
 from mdm.protocol.request_types.request import Request, build
 from mdm.protocol.request_types.schema import RequestType, Support
 from mdm.protocol.request_types.vocabulary import SHARED_BOTH, data, on, string
 
 INSTALL_PROFILE = RequestType(
     name="InstallProfile",
-    label="Install profile",
-    summary="Install or replace a configuration profile.",
-    family="Profiles",
+    label=_("Install profile"),
+    summary=_("Install or replace a configuration profile."),
+    family=_("Profiles"),
     platforms=on(
         ios=Support("4.0", shared_ipad=SHARED_BOTH),
         macos=Support("10.7", user_channel=True),
@@ -17,14 +18,14 @@ INSTALL_PROFILE = RequestType(
         watchos="10.0",
         every=Support(access_right="AllowInstallationRemoval"),
     ),
-    parameters=(data("Payload", required=True, secret=True, help="The profile, signed or not."),),
+    parameters=(data("Payload", required=True, secret=True, help=_("The profile, signed or not.")),),
 )
 
 REMOVE_PROFILE = RequestType(
     name="RemoveProfile",
-    label="Remove profile",
-    summary="Remove a configuration profile and what it set up.",
-    family="Profiles",
+    label=_("Remove profile"),
+    summary=_("Remove a configuration profile and what it set up."),
+    family=_("Profiles"),
     platforms=on(
         ios=Support("4.0", shared_ipad=SHARED_BOTH),
         macos=Support("10.7", user_channel=True),
@@ -33,15 +34,15 @@ REMOVE_PROFILE = RequestType(
         watchos="10.0",
         every=Support(access_right="AllowInstallationRemoval"),
     ),
-    parameters=(string("Identifier", required=True, label="Profile identifier", help="Its PayloadIdentifier."),),
+    parameters=(string("Identifier", required=True, label=_("Profile identifier"), help=_("Its PayloadIdentifier.")),),
     destructive=True,
 )
 
 INSTALL_PROVISIONING_PROFILE = RequestType(
     name="InstallProvisioningProfile",
-    label="Install provisioning profile",
-    summary="Install the provisioning profile of an in-house app.",
-    family="Profiles",
+    label=_("Install provisioning profile"),
+    summary=_("Install the provisioning profile of an in-house app."),
+    family=_("Profiles"),
     platforms=on(
         ios=Support("4.0", access_right="AllowProvisioningInstallationRemoval"),
         macos="11.0",
@@ -54,9 +55,9 @@ INSTALL_PROVISIONING_PROFILE = RequestType(
 
 REMOVE_PROVISIONING_PROFILE = RequestType(
     name="RemoveProvisioningProfile",
-    label="Remove provisioning profile",
-    summary="Remove the provisioning profile of an in-house app.",
-    family="Profiles",
+    label=_("Remove provisioning profile"),
+    summary=_("Remove the provisioning profile of an in-house app."),
+    family=_("Profiles"),
     platforms=on(
         ios=Support("4.0", access_right="AllowProvisioningInstallationRemoval"),
         macos="11.0",

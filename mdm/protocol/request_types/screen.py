@@ -1,24 +1,25 @@
 """AirPlay and Apple Remote Desktop."""
 
+from mdm.common.marking import marked as _
 from mdm.protocol.request_types.request import Request, build
 from mdm.protocol.request_types.schema import FORBIDDEN, RequestType, Support
 from mdm.protocol.request_types.vocabulary import integer, on, string
 
 REQUEST_MIRRORING = RequestType(
     name="RequestMirroring",
-    label="Start AirPlay",
-    summary="Ask the user to show the screen on an AirPlay receiver.",
-    family="Screen",
+    label=_("Start AirPlay"),
+    summary=_("Ask the user to show the screen on an AirPlay receiver."),
+    family=_("Screen"),
     platforms=on(ios="7.0", macos="10.10"),
     parameters=(
-        string("DestinationName", label="Receiver name", help="Name or address of the receiver."),
-        string("DestinationDeviceID", label="Receiver address"),
+        string("DestinationName", label=_("Receiver name"), help=_("Name or address of the receiver.")),
+        string("DestinationDeviceID", label=_("Receiver address")),
         integer(
             "ScanTime",
             minimum=10,
             maximum=300,
-            label="Search time",
-            help="Seconds to look for the receiver; usually 30.",
+            label=_("Search time"),
+            help=_("Seconds to look for the receiver; usually 30."),
         ),
         string("Password", secret=True),
     ),
@@ -27,25 +28,25 @@ REQUEST_MIRRORING = RequestType(
 
 STOP_MIRRORING = RequestType(
     name="StopMirroring",
-    label="Stop AirPlay",
-    summary="End AirPlay mirroring.",
-    family="Screen",
+    label=_("Stop AirPlay"),
+    summary=_("End AirPlay mirroring."),
+    family=_("Screen"),
     platforms=on(ios=Support("7.0", supervised=True), macos="10.10", every=Support(user_enrollment=FORBIDDEN)),
 )
 
 ENABLE_REMOTE_DESKTOP = RequestType(
     name="EnableRemoteDesktop",
-    label="Remote desktop on",
-    summary="Allow Apple Remote Desktop to reach the Mac.",
-    family="Screen",
+    label=_("Remote desktop on"),
+    summary=_("Allow Apple Remote Desktop to reach the Mac."),
+    family=_("Screen"),
     platforms=on(macos=Support("10.14.4", supervised=True, user_enrollment=FORBIDDEN)),
 )
 
 DISABLE_REMOTE_DESKTOP = RequestType(
     name="DisableRemoteDesktop",
-    label="Remote desktop off",
-    summary="Keep Apple Remote Desktop out of the Mac.",
-    family="Screen",
+    label=_("Remote desktop off"),
+    summary=_("Keep Apple Remote Desktop out of the Mac."),
+    family=_("Screen"),
     platforms=on(macos=Support("10.14.4", supervised=True, user_enrollment=FORBIDDEN)),
 )
 

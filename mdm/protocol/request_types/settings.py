@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from mdm.common.marking import marked as _
 from mdm.protocol.request_types.request import Request, build
 from mdm.protocol.request_types.schema import Parameter, RequestType, Support
 from mdm.protocol.request_types.settings_device import DEVICE_SETTINGS
@@ -14,9 +15,9 @@ SETTINGS: tuple[Parameter, ...] = (*DEVICE_SETTINGS, *MANAGEMENT_SETTINGS, *SHAR
 
 SETTINGS_COMMAND = RequestType(
     name="Settings",
-    label="Settings",
-    summary="Change one or more settings of the device.",
-    family="Settings",
+    label=_("Settings"),
+    summary=_("Change one or more settings of the device."),
+    family=_("Settings"),
     platforms=on(
         ios=Support("5.0", shared_ipad=SHARED_BOTH),
         macos=Support("10.9", user_channel=True),

@@ -1,5 +1,6 @@
 """Settings of the device itself."""
 
+from mdm.common.marking import marked as _
 from mdm.protocol.request_types.schema import FORBIDDEN, Parameter, SharedIPad, Support
 from mdm.protocol.request_types.vocabulary import (
     NO,
@@ -36,9 +37,13 @@ DEVICE_SETTINGS: tuple[Parameter, ...] = (
     dictionary(
         "Wallpaper",
         string("Item", required=True, choices=("Wallpaper",)),
-        data("Image", required=True, help="PNG or JPEG."),
+        data("Image", required=True, help=_("PNG or JPEG.")),
         integer(
-            "Where", required=True, choices=(1, 2, 3), label="Screen", help="1: lock screen, 2: home screen, 3: both."
+            "Where",
+            required=True,
+            choices=(1, 2, 3),
+            label=_("Screen"),
+            help=_("1: lock screen, 2: home screen, 3: both."),
         ),
         platforms=only(
             ios=Support("8.0", supervised=True, user_enrollment=FORBIDDEN, shared_ipad=SharedIPad(user_channel=False))
@@ -47,7 +52,7 @@ DEVICE_SETTINGS: tuple[Parameter, ...] = (
     dictionary(
         "TimeZone",
         string("Item", required=True, choices=("TimeZone",)),
-        string("TimeZone", required=True, help="Name from the time zone database, as Europe/Berlin."),
+        string("TimeZone", required=True, help=_("Name from the time zone database, as Europe/Berlin.")),
         platforms=on(
             ios=Support("14.0", shared_ipad=SharedIPad(user_channel=False)),
             tvos="14.0",
@@ -100,7 +105,7 @@ DEVICE_SETTINGS: tuple[Parameter, ...] = (
             "RecommendationCadence",
             required=True,
             choices=(0, 1, 2),
-            help="Which updates to offer: 0 all, 1 the lower version, 2 the highest.",
+            help=_("Which updates to offer: 0 all, 1 the lower version, 2 the highest."),
         ),
         platforms=only(
             ios=Support("14.5", supervised=True, user_enrollment=FORBIDDEN, shared_ipad=SharedIPad(user_channel=False))

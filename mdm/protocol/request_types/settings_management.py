@@ -1,5 +1,6 @@
 """Settings of the management itself and of managed apps."""
 
+from mdm.common.marking import marked as _
 from mdm.protocol.request_types.app_attributes import APP_ATTRIBUTES
 from mdm.protocol.request_types.schema import FORBIDDEN, Parameter, SharedIPad, Support
 from mdm.protocol.request_types.vocabulary import NO, SAME, anything, boolean, dictionary, on, only, string
@@ -15,8 +16,8 @@ MANAGEMENT_SETTINGS: tuple[Parameter, ...] = (
             string("OrganizationAddress"),
             string("OrganizationPhone"),
             string("OrganizationEmail"),
-            string("OrganizationMagic", help="An identifier that several services of one organisation share."),
-            help="Left out: take the information away.",
+            string("OrganizationMagic", help=_("An identifier that several services of one organisation share.")),
+            help=_("Left out: take the information away."),
         ),
         platforms=on(ios=Support(shared_ipad=SharedIPad(user_channel=False))),
     ),
@@ -26,14 +27,14 @@ MANAGEMENT_SETTINGS: tuple[Parameter, ...] = (
         dictionary(
             "MDMOptions",
             boolean(
-                "ActivationLockAllowedWhileSupervised", default=False, help="Let Find My lock a supervised device."
+                "ActivationLockAllowedWhileSupervised", default=False, help=_("Let Find My lock a supervised device.")
             ),
             boolean("BootstrapTokenAllowed", default=False, platforms=only(macos=Support(deprecated="11.0"))),
             boolean(
                 "PromptUserToAllowBootstrapTokenForAuthentication",
                 default=False,
                 platforms=only(macos="11.0"),
-                help="Tell the user that recovery settings must allow the bootstrap token.",
+                help=_("Tell the user that recovery settings must allow the bootstrap token."),
             ),
             required=True,
         ),
@@ -48,9 +49,12 @@ MANAGEMENT_SETTINGS: tuple[Parameter, ...] = (
     dictionary(
         "ApplicationConfiguration",
         string("Item", required=True, choices=("ApplicationConfiguration",)),
-        string("Identifier", required=True, label="Bundle identifier"),
+        string("Identifier", required=True, label=_("Bundle identifier")),
         dictionary(
-            "Configuration", anything("ANY", label="Any key"), secret=True, help="Keys and values that the app reads."
+            "Configuration",
+            anything("ANY", label=_("Any key")),
+            secret=True,
+            help=_("Keys and values that the app reads."),
         ),
         platforms=on(
             ios=Support("7.0", shared_ipad=SharedIPad(user_channel=False)),
@@ -64,7 +68,7 @@ MANAGEMENT_SETTINGS: tuple[Parameter, ...] = (
     dictionary(
         "ApplicationAttributes",
         string("Item", required=True, choices=("ApplicationAttributes",)),
-        string("Identifier", required=True, label="Bundle identifier"),
+        string("Identifier", required=True, label=_("Bundle identifier")),
         dictionary("Attributes", *APP_ATTRIBUTES),
         platforms=on(
             ios=Support("7.0", shared_ipad=SharedIPad(user_channel=False)),

@@ -3,26 +3,27 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mdm.common.marking import marked as _
 from mdm.protocol.request_types.request import Request, build
 from mdm.protocol.request_types.schema import FORBIDDEN, RequestType, Support
 from mdm.protocol.request_types.vocabulary import SHARED_USER, array, boolean, data, dictionary, on, string
 
 ACCOUNT_CONFIGURATION = RequestType(
     name="AccountConfiguration",
-    label="Configure first accounts",
-    summary="Say which accounts Setup Assistant makes on a new Mac.",
-    family="Set-up",
+    label=_("Configure first accounts"),
+    summary=_("Say which accounts Setup Assistant makes on a new Mac."),
+    family=_("Set-up"),
     platforms=on(macos=Support("10.11", requires_dep=True, user_enrollment=FORBIDDEN)),
     parameters=(
         boolean(
             "SkipPrimarySetupAccountCreation",
             default=False,
-            help="The user makes no account; needs an administrator account below.",
+            help=_("The user makes no account; needs an administrator account below."),
         ),
         boolean(
             "SetPrimarySetupAccountAsRegularUser",
             default=False,
-            help="The user is no administrator; needs an administrator account below.",
+            help=_("The user is no administrator; needs an administrator account below."),
         ),
         string("PrimaryAccountFullName", platforms=on(macos="10.15")),
         string("PrimaryAccountUserName", platforms=on(macos="10.15")),
@@ -30,14 +31,14 @@ ACCOUNT_CONFIGURATION = RequestType(
             "DontAutoPopulatePrimaryAccountInfo",
             default=False,
             platforms=on(macos="10.15"),
-            label="Leave account fields empty",
-            help="Setup Assistant passes over the names given.",
+            label=_("Leave account fields empty"),
+            help=_("Setup Assistant passes over the names given."),
         ),
         boolean(
             "LockPrimaryAccountInfo",
             default=False,
             platforms=on(macos="10.15"),
-            help="The user cannot change the names given.",
+            help=_("The user cannot change the names given."),
         ),
         array(
             "AutoSetupAdminAccounts",
@@ -45,20 +46,22 @@ ACCOUNT_CONFIGURATION = RequestType(
                 "AutoSetupAdminAccountItem",
                 string("shortName", required=True),
                 string("fullName"),
-                data("passwordHash", secret=True, help="Salted SHA-512 PBKDF2 hash as macOS makes it."),
-                boolean("hidden", default=False, help="Keep it out of the login window."),
+                data("passwordHash", secret=True, help=_("Salted SHA-512 PBKDF2 hash as macOS makes it.")),
+                boolean("hidden", default=False, help=_("Keep it out of the login window.")),
             ),
-            help="Only the first is made.",
+            help=_("Only the first is made."),
         ),
-        string("ManagedLocalUserShortName", platforms=on(macos="11.0"), help="The account that gets the user channel."),
+        string(
+            "ManagedLocalUserShortName", platforms=on(macos="11.0"), help=_("The account that gets the user channel.")
+        ),
     ),
 )
 
 DEVICE_CONFIGURED = RequestType(
     name="DeviceConfigured",
-    label="Finish set-up",
-    summary="Let a device that waits in Setup Assistant go on.",
-    family="Set-up",
+    label=_("Finish set-up"),
+    summary=_("Let a device that waits in Setup Assistant go on."),
+    family=_("Set-up"),
     platforms=on(
         ios=Support("9.0", supervised=True, requires_dep=True),
         macos=Support("10.11", requires_dep=True),
@@ -70,9 +73,9 @@ DEVICE_CONFIGURED = RequestType(
 
 USER_CONFIGURED = RequestType(
     name="UserConfigured",
-    label="Finish user set-up",
-    summary="Let a Shared iPad user who waits in Setup Assistant go on.",
-    family="Set-up",
+    label=_("Finish user set-up"),
+    summary=_("Let a Shared iPad user who waits in Setup Assistant go on."),
+    family=_("Set-up"),
     platforms=on(
         ios=Support("17.0", supervised=True, requires_dep=True, user_enrollment=FORBIDDEN, shared_ipad=SHARED_USER)
     ),

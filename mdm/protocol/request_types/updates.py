@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mdm.common.marking import marked as _
 from mdm.protocol.request_types.request import Request, build
 from mdm.protocol.request_types.schema import FORBIDDEN, RequestType, Support
 from mdm.protocol.request_types.vocabulary import array, boolean, dictionary, integer, on, only, string
 
 AVAILABLE_OS_UPDATES = RequestType(
     name="AvailableOSUpdates",
-    label="Available OS updates",
-    summary="Ask which OS updates the device could install.",
-    family="OS updates",
+    label=_("Available OS updates"),
+    summary=_("Ask which OS updates the device could install."),
+    family=_("OS updates"),
     platforms=on(
         ios=Support("9.0", access_right="AllowAppInstallation", supervised=True),
         macos="10.11",
@@ -24,9 +25,9 @@ AVAILABLE_OS_UPDATES = RequestType(
 
 SCHEDULE_OS_UPDATE = RequestType(
     name="ScheduleOSUpdate",
-    label="Update OS",
-    summary="Have the device download or install OS updates.",
-    family="OS updates",
+    label=_("Update OS"),
+    summary=_("Have the device download or install OS updates."),
+    family=_("OS updates"),
     platforms=on(
         ios=Support("9.0", access_right="AllowAppInstallation"),
         macos="10.11",
@@ -38,11 +39,11 @@ SCHEDULE_OS_UPDATE = RequestType(
             "Updates",
             dictionary(
                 "UpdatesItem",
-                string("ProductKey", help="From the list of available updates."),
+                string("ProductKey", help=_("From the list of available updates.")),
                 string(
                     "ProductVersion",
                     platforms=on(ios="11.3", macos="12.0", tvos="12.2"),
-                    help="Needed without a product key.",
+                    help=_("Needed without a product key."),
                 ),
                 string(
                     "InstallAction",
@@ -55,18 +56,18 @@ SCHEDULE_OS_UPDATE = RequestType(
                         "InstallLater",
                         "InstallForceRestart",
                     ),
-                    help="InstallForceRestart may lose unsaved work.",
+                    help=_("InstallForceRestart may lose unsaved work."),
                 ),
                 integer(
                     "MaxUserDeferrals",
                     platforms=only(macos="12.0"),
-                    help="How often the user may put InstallLater off.",
+                    help=_("How often the user may put InstallLater off."),
                 ),
                 string("Priority", choices=("Low", "High"), default="Low", platforms=only(macos="12.3")),
                 required=True,
             ),
             required=True,
-            help="Left out: whatever is available, by the default action.",
+            help=_("Left out: whatever is available, by the default action."),
         ),
     ),
     destructive=True,
@@ -76,20 +77,20 @@ SCHEDULE_OS_UPDATE = RequestType(
 
 SCHEDULE_OS_UPDATE_SCAN = RequestType(
     name="ScheduleOSUpdateScan",
-    label="Look for OS updates",
-    summary="Have a Mac look for OS updates.",
-    family="OS updates",
+    label=_("Look for OS updates"),
+    summary=_("Have a Mac look for OS updates."),
+    family=_("OS updates"),
     platforms=on(macos=Support("10.11", supervised=True, user_enrollment=FORBIDDEN)),
-    parameters=(boolean("Force", default=False, help="Start now instead of when convenient."),),
+    parameters=(boolean("Force", default=False, help=_("Start now instead of when convenient.")),),
     removed_in="27",
     answers=("ScanInitiated",),
 )
 
 OS_UPDATE_STATUS = RequestType(
     name="OSUpdateStatus",
-    label="OS update status",
-    summary="Ask how far OS updates are.",
-    family="OS updates",
+    label=_("OS update status"),
+    summary=_("Ask how far OS updates are."),
+    family=_("OS updates"),
     platforms=on(
         ios=Support("9.0", access_right="AllowAppInstallation"),
         macos="10.11.5",

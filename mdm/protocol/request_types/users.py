@@ -1,14 +1,15 @@
 """Users of Macs and Shared iPads."""
 
+from mdm.common.marking import marked as _
 from mdm.protocol.request_types.request import Request, build
 from mdm.protocol.request_types.schema import FORBIDDEN, RequestType, Support
 from mdm.protocol.request_types.vocabulary import SAME, SHARED_ONLY, boolean, on, only, string
 
 USER_LIST = RequestType(
     name="UserList",
-    label="Users",
-    summary="List the users of a Mac or a Shared iPad.",
-    family="Users",
+    label=_("Users"),
+    summary=_("List the users of a Mac or a Shared iPad."),
+    family=_("Users"),
     platforms=on(
         ios=Support("9.3", shared_ipad=SHARED_ONLY),
         macos=Support("10.13", supervised=True),
@@ -19,18 +20,18 @@ USER_LIST = RequestType(
 
 DELETE_USER = RequestType(
     name="DeleteUser",
-    label="Delete user",
-    summary="Delete a user and their data from a Mac or a Shared iPad.",
-    family="Users",
+    label=_("Delete user"),
+    summary=_("Delete a user and their data from a Mac or a Shared iPad."),
+    family=_("Users"),
     platforms=on(
         ios=Support("9.3", shared_ipad=SHARED_ONLY),
         macos=Support("10.13", supervised=True),
         every=Support(user_enrollment=FORBIDDEN),
     ),
     parameters=(
-        string("UserName", help="Needed unless all users go."),
-        boolean("ForceDeletion", default=False, platforms=only(ios=SAME), help="Even if data is not yet in iCloud."),
-        boolean("DeleteAllUsers", default=False, platforms=only(ios="14.0"), help="All users of the iPad."),
+        string("UserName", help=_("Needed unless all users go.")),
+        boolean("ForceDeletion", default=False, platforms=only(ios=SAME), help=_("Even if data is not yet in iCloud.")),
+        boolean("DeleteAllUsers", default=False, platforms=only(ios="14.0"), help=_("All users of the iPad.")),
     ),
     destructive=True,
     at_least_one=("UserName", "DeleteAllUsers"),
@@ -38,18 +39,18 @@ DELETE_USER = RequestType(
 
 LOG_OUT_USER = RequestType(
     name="LogOutUser",
-    label="Log out user",
-    summary="Log the current user of a Shared iPad out.",
-    family="Users",
+    label=_("Log out user"),
+    summary=_("Log the current user of a Shared iPad out."),
+    family=_("Users"),
     platforms=on(ios=Support("9.3", user_enrollment=FORBIDDEN, shared_ipad=SHARED_ONLY)),
     destructive=True,
 )
 
 UNLOCK_USER_ACCOUNT = RequestType(
     name="UnlockUserAccount",
-    label="Unlock user account",
-    summary="Let a Mac user in again who typed the wrong password too often.",
-    family="Users",
+    label=_("Unlock user account"),
+    summary=_("Let a Mac user in again who typed the wrong password too often."),
+    family=_("Users"),
     platforms=on(macos=Support("10.13", access_right="DeviceLockAndRemovePasscode", user_enrollment=FORBIDDEN)),
     parameters=(string("UserName", required=True),),
 )
