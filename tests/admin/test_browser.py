@@ -1,19 +1,10 @@
 """Whole jobs in a real browser, as a person does them."""
 
-import os
 import re
-import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-from unittest import SkipTest
 
-import pytest
-from django.contrib.staticfiles.testing import StaticLiveServerTestCase
-from django.core.cache import cache
 from django.test import override_settings
 from django.utils import timezone
-from playwright.sync_api import Browser, Page, Playwright, expect, sync_playwright
+from playwright.sync_api import expect
 
 from apps_catalog.models import App
 from devices.models import Device, Script, ScriptRun
@@ -21,101 +12,23 @@ from enrollment.models import Enrollment
 from mdm.accounts.models import ApiKey, Role
 from mdm.commands.models import Command
 from mdm.events.models import Webhook, WebhookDelivery
+from tests.browser.base import BrowserTestCase
+from tests.browser.chromium import WAIT_MS
 from tests.factories import (
-    PASSWORD,
-    make_account,
     make_command,
-    make_default_group,
     make_device,
     make_event,
     make_installed_app,
     make_script,
     make_script_job,
-    make_user,
 )
 from tests.factories.apps import make_app, make_app_install, make_managed_config
 from tests.factories.packages import build_ipa
 from tests.fakes.webhook_receiver import Reply, WebhookReceiver
 from tests.mdm.push.certificates import make_push_certificate
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-]
-WAIT_MS = 15_000
 
-
-def chromium() -> str:
-    """Where the browser is. Only a machine that is not CI may do without."""
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None and not os.environ.get("CI"):
-        raise SkipTest("chromium is not installed")
-    return path or "/usr/bin/chromium"
-
-
-@pytest.mark.browser
-class BrowserTest(StaticLiveServerTestCase):
-    playwright: Playwright
-    browser: Browser
-
-    @classmethod
-    def setUpClass(cls) -> None:
-        path = chromium()
-        # Playwright runs an event loop in this thread; the ORM is only used between its calls, never within it.
-        cls.unsafe_before = os.environ.get("DJANGO_ALLOW_ASYNC_UNSAFE")
-        os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-        super().setUpClass()
-        cls.playwright = sync_playwright().start()
-        cls.browser = cls.playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-
-    @classmethod
-    def tearDownClass(cls) -> None:
-        cls.browser.close()
-        cls.playwright.stop()
-        super().tearDownClass()
-        if cls.unsafe_before is None:
-            os.environ.pop("DJANGO_ALLOW_ASYNC_UNSAFE", None)
-
-    def setUp(self) -> None:
-        super().setUp()
-        cache.clear()
-        self.account = make_account("Orchard School")
-        make_default_group(self.account)
-        for role in Role:
-            make_user(self.account, role=role, email=f"{role}@orchard.example")
-
-    @contextmanager
-    def person(self, role: Role = Role.OWNER, **options: Any) -> Iterator[Page]:
-        """A signed-in person's page. At the end no other host was asked and no script had failed."""
-        context = self.browser.new_context(**options)
-        page = context.new_page()
-        page.set_default_timeout(WAIT_MS)
-        foreign: list[str] = []
-        faults: list[str] = []
-        page.on("request", lambda request: foreign.append(request.url) if self.is_foreign(request.url) else None)
-        page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("console", lambda line: faults.append(line.text) if line.type == "error" else None)
-        page.goto(f"{self.live_server_url}/admin/")
-        page.get_by_label("E-mail").fill(f"{role}@orchard.example")
-        page.get_by_label("Password").fill(PASSWORD)
-        page.get_by_role("button", name="Sign in").click()
-        expect(page.get_by_role("heading", name="Home", level=1)).to_be_visible()
-        try:
-            yield page
-        finally:
-            context.close()
-        self.assertEqual(foreign, [])
-        self.assertEqual([fault for fault in faults if "422" not in fault], [])
-
-    def is_foreign(self, url: str) -> bool:
-        return not url.startswith((self.live_server_url, "data:", "blob:"))
-
-    def open(self, page: Page, path: str) -> None:
-        page.goto(f"{self.live_server_url}/admin/{path}")
-
+class BrowserTest(BrowserTestCase):
     def test_adding_the_first_device_and_handing_out_its_link(self) -> None:
         with self.person(Role.OPERATOR) as page:
             page.get_by_role("link", name="Add device").click()
@@ -135,7 +48,8 @@ class BrowserTest(StaticLiveServerTestCase):
         device = make_device(self.account, platform="macOS", name="Lab Mac")
         with self.person(Role.ADMIN) as page:
             self.open(page, f"devices/device/{device.pk}/change/")
-            page.get_by_role("link", name="Send a command").click()
+            page.locator("#deed-menu summary").click()
+            page.get_by_role("link", name="All commands").click()
             page.get_by_label("Find a command").fill("lock")
             expect(page.get_by_text("Installed apps")).to_be_hidden()
             page.get_by_role("link", name=re.compile("^Lock asks for a confirmation")).click()
@@ -191,9 +105,9 @@ class BrowserTest(StaticLiveServerTestCase):
             expect(page.get_by_role("link", name="Device information")).to_be_visible()
             expect(page.get_by_text("Erase", exact=True)).to_have_count(0)
             self.open(page, f"devices/device/{device.pk}/change/")
-            page.get_by_label("More actions").click()
+            page.locator("#deed-menu summary").click()
             expect(page.get_by_role("link", name="Edit name and group")).to_be_visible()
-            expect(page.get_by_text("Remove this device")).to_have_count(0)
+            expect(page.get_by_text("Remove management")).to_have_count(0)
 
     def test_an_upload_that_is_refused_keeps_the_file_and_one_that_is_not_leads_to_its_app(self) -> None:
         bad = {"name": "app.ipa", "mimeType": "application/octet-stream", "buffer": b"no app at all"}
@@ -305,16 +219,17 @@ class BrowserTest(StaticLiveServerTestCase):
         with self.person(Role.OPERATOR) as page:
             self.open(page, "devices/devicegroup/add/")
             page.get_by_label("Name").fill("Reading room")
-            page.get_by_role("button", name="Save").click()
+            page.get_by_role("button", name="Create the group").click()
             self.open(page, "devices/device/")
-            for box in page.locator("input.action-select").all()[1:]:
-                box.check()
-            page.get_by_label("Select action to run").select_option("move_chosen")
-            page.get_by_role("button", name="Run").click()
+            for number in range(3):
+                page.get_by_label(f"Choose Library {number}").check()
+            page.locator("summary", has_text="Do with them").click()
+            page.get_by_role("button", name="Move to a device group").click()
             page.get_by_label("Move to").select_option(label="Reading room")
-            page.get_by_role("button", name="Move").click()
-            expect(page.get_by_text("devices moved to Reading room")).to_be_visible()
-        self.assertGreaterEqual(Device.objects.filter(group__name="Reading room").count(), 2)
+            page.get_by_role("button", name="Move to a device group: 3 devices").click()
+            expect(page.get_by_role("heading", name="Move to Reading room: 3 devices")).to_be_visible()
+            expect(page.locator("[data-outcome=done][data-number='3']")).to_be_visible(timeout=15_000)
+        self.assertEqual(Device.objects.filter(group__name="Reading room").count(), 3)
 
     def test_an_api_key_is_seen_once(self) -> None:
         with self.person(Role.ADMIN) as page:

@@ -21,7 +21,7 @@ from mdm.protocol.envelope import seal_envelope
 from mdm.virtual.device import VirtualDevice
 from mdm.virtual.device_authority import DeviceAuthority
 from mdm.virtual.keys import generate_key
-from tests.admin.test_browser import ARGUMENTS, chromium
+from tests.browser.chromium import ARGUMENTS, executable
 from tests.enrollment.test_dep_tokens import HEAD
 from tests.fakes.apns import FakeApns
 from tests.fakes.app_store import FakeAppStore
@@ -77,7 +77,7 @@ def server(apple: Apple, tmp_path_factory: pytest.TempPathFactory) -> Iterator[R
 
 def test_from_an_empty_account_to_a_licensed_app_on_a_device(server: Running, apple: Apple, tmp_path: Path) -> None:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
+        browser = playwright.chromium.launch(executable_path=executable(), args=ARGUMENTS)
         page = browser.new_page(base_url=server.base_url)
         sign_in(page, server)
         connect_device_lists(page, tmp_path)
@@ -109,9 +109,9 @@ def test_from_an_empty_account_to_a_licensed_app_on_a_device(server: Running, ap
 def sign_in(page: Page, server: Running) -> None:
     page.goto("/admin/")
     page.get_by_label("E-mail").fill(server.email)
-    page.get_by_label("Password").fill(server.password)
+    page.locator("input[name=password]").fill(server.password)
     page.keyboard.press("Enter")
-    expect(page.get_by_role("heading", name="What happened last")).to_be_visible()
+    expect(page.get_by_role("heading", name="Home", level=1)).to_be_visible(timeout=30_000)
 
 
 def connect_device_lists(page: Page, folder: Path) -> None:
