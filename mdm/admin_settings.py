@@ -3,6 +3,7 @@
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
+from django.utils.translation import gettext_lazy as _
 
 
 def account_name(request: HttpRequest) -> str:
@@ -16,12 +17,19 @@ def may_view(request: HttpRequest) -> bool:
     return request.get_role() is not None
 
 
-def _item(title: str, icon: str, url_name: str) -> dict[str, object]:
+def runs_server(request: HttpRequest) -> bool:
+    """Superusers see all accounts, and nobody else knows of that page."""
+    return request.user.is_superuser
+
+
+def _item(
+    title: object, icon: str, url_name: str, permission: str = "mdm.admin_settings.may_view"
+) -> dict[str, object]:
     return {
         "title": title,
         "icon": icon,
         "link": reverse_lazy(f"admin:{url_name}"),
-        "permission": "mdm.admin_settings.may_view",
+        "permission": permission,
     }
 
 
@@ -35,9 +43,9 @@ UNFOLD = {
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "8px",
-    "STYLES": [lambda request: static("css/admin.css")],
-    "SCRIPTS": [lambda request: static("js/admin.js")],
-    "LOGIN": {"form": "mdm.admin_sign_in.SignInForm"},
+    "STYLES": [lambda request: static("css/admin.css"), lambda request: static("css/people.css")],
+    "SCRIPTS": [lambda request: static("js/admin.js"), lambda request: static("js/scrolling.js")],
+    "ACCOUNT": {"navigation": [{"title": _("Your login"), "link": reverse_lazy("your_login")}]},
     # Leaves in the sun; 600 and darker carry white text at a contrast of 4.5 and more.
     "COLORS": {
         "primary": {
@@ -72,43 +80,55 @@ UNFOLD = {
         "show_all_applications": False,
         "navigation": [
             {
-                "items": [{"title": "Home", "icon": "home", "link": reverse_lazy("admin:index")}],
-            },
-            {
-                "title": "Devices",
                 "items": [
-                    _item("Devices", "devices", "devices_device_changelist"),
-                    _item("Device groups", "folder", "devices_devicegroup_changelist"),
-                    _item("Profiles", "description", "devices_profile_changelist"),
-                    _item("Assignment groups", "assignment_turned_in", "devices_assignmentgroup_changelist"),
-                    _item("Apps", "apps", "apps_catalog_app_changelist"),
-                    _item("Apps and Books", "shopping_bag", "apps_catalog_contenttoken_changelist"),
-                    _item("Scripts", "code", "devices_script_changelist"),
-                    _item("Script jobs", "play_circle", "devices_scriptjob_changelist"),
-                    _item("Enrollments", "qr_code_2", "enrollment_enrollment_changelist"),
+                    {"title": _("Home"), "icon": "home", "link": reverse_lazy("admin:index")},
+                    {
+                        "title": _("All accounts"),
+                        "icon": "domain",
+                        "link": reverse_lazy("admin:all_accounts"),
+                        "permission": "mdm.admin_settings.runs_server",
+                    },
                 ],
             },
             {
-                "title": "Activity",
+                "title": _("Devices"),
                 "items": [
-                    _item("Commands", "terminal", "mdm_commands_command_changelist"),
-                    _item("Operations", "sync", "devices_bulkoperation_changelist"),
-                    _item("Log", "receipt_long", "mdm_events_event_changelist"),
+                    _item(_("Devices"), "devices", "devices_device_changelist"),
+                    _item(_("Device groups"), "folder", "devices_devicegroup_changelist"),
+                    _item(_("Custom attributes"), "data_object", "devices_customattribute_changelist"),
+                    _item(_("Profiles"), "description", "devices_profile_changelist"),
+                    _item(_("Assignment groups"), "assignment_turned_in", "devices_assignmentgroup_changelist"),
+                    _item(_("Apps"), "apps", "apps_catalog_app_changelist"),
+                    _item(_("Apps and Books"), "shopping_bag", "apps_catalog_contenttoken_changelist"),
+                    _item(_("Scripts"), "code", "devices_script_changelist"),
+                    _item(_("Script jobs"), "play_circle", "devices_scriptjob_changelist"),
+                    _item(_("Enrollments"), "qr_code_2", "enrollment_enrollment_changelist"),
                 ],
             },
             {
-                "title": "Settings",
+                "title": _("Activity"),
                 "items": [
-                    _item("Push certificate", "notifications_active", "mdm_push_pushcertificate_changelist"),
-                    _item("Script agent", "smart_toy", "devices_installercertificate_changelist"),
-                    _item("DEP servers", "cloud_sync", "enrollment_depserver_changelist"),
-                    _item("Webhooks", "webhook", "mdm_events_webhook_changelist"),
-                    _item("API keys", "key", "mdm_accounts_apikey_changelist"),
-                    _item("People", "group", "mdm_accounts_membership_changelist"),
-                    _item("Identity certificates", "badge", "enrollment_identitycertificate_changelist"),
-                    _item("Certificate authority", "workspace_premium", "enrollment_certificateauthority_changelist"),
-                    _item("Trusted CAs", "verified_user", "enrollment_trustedauthority_changelist"),
-                    _item("Account", "settings", "mdm_accounts_account_changelist"),
+                    _item(_("Commands"), "terminal", "mdm_commands_command_changelist"),
+                    _item(_("Operations"), "sync", "devices_bulkoperation_changelist"),
+                    _item(_("Log"), "receipt_long", "mdm_events_event_changelist"),
+                ],
+            },
+            {
+                "title": _("Settings"),
+                "items": [
+                    _item(_("Push certificate"), "notifications_active", "mdm_push_pushcertificate_changelist"),
+                    _item(_("Script agent"), "smart_toy", "devices_installercertificate_changelist"),
+                    _item(_("DEP servers"), "cloud_sync", "enrollment_depserver_changelist"),
+                    _item(_("Webhooks"), "webhook", "mdm_events_webhook_changelist"),
+                    _item(_("API keys"), "key", "mdm_accounts_apikey_changelist"),
+                    _item(_("People"), "group", "mdm_accounts_membership_changelist"),
+                    _item(_("Identity certificates"), "badge", "enrollment_identitycertificate_changelist"),
+                    _item(
+                        _("Certificate authority"), "workspace_premium", "enrollment_certificateauthority_changelist"
+                    ),
+                    _item(_("Trusted CAs"), "verified_user", "enrollment_trustedauthority_changelist"),
+                    _item(_("Account"), "settings", "mdm_accounts_account_changelist"),
+                    _item(_("System status"), "monitor_heart", "system_status", "mdm.admin_status.may_see_status"),
                 ],
             },
         ],

@@ -7,6 +7,8 @@ import json
 from dataclasses import dataclass
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from apps_catalog.admin.app_forms import ConfigForm
 from apps_catalog.admin.app_page import configured_devices, feedback_of
@@ -23,14 +25,14 @@ from mdm.common.words import count_of
 MOST_LISTED = 1000
 LONGEST_SHOWN = 2000  # signs of an app's answer
 EXAMPLES = (
-    (ValueType.STRING, "Any text", "Acme Inc."),
-    (ValueType.BOOLEAN, "1 or 0; true and false are understood as well", "1"),
-    (ValueType.INTEGER, "A whole number", "32"),
-    (ValueType.FLOAT, "A number with a point", "0.125"),
-    (ValueType.DATE, "A time with its zone", "2027-01-31T12:30:00+01:00"),
-    (ValueType.STRING_ARRAY, "Texts in quotes, separated by commas", '"First text","Second text"'),
-    (ValueType.INTEGER_ARRAY, "Whole numbers, separated by commas", "1,2,3"),
-    (ValueType.FLOAT_ARRAY, "Numbers, separated by commas", "0.5,1.25"),
+    (ValueType.STRING, gettext_lazy("Any text"), "Acme Inc."),
+    (ValueType.BOOLEAN, gettext_lazy("1 or 0; true and false are understood as well"), "1"),
+    (ValueType.INTEGER, gettext_lazy("A whole number"), "32"),
+    (ValueType.FLOAT, gettext_lazy("A number with a point"), "0.125"),
+    (ValueType.DATE, gettext_lazy("A time with its zone"), "2027-01-31T12:30:00+01:00"),
+    (ValueType.STRING_ARRAY, gettext_lazy("Texts in quotes, separated by commas"), '"First text","Second text"'),
+    (ValueType.INTEGER_ARRAY, gettext_lazy("Whole numbers, separated by commas"), "1,2,3"),
+    (ValueType.FLOAT_ARRAY, gettext_lazy("Numbers, separated by commas"), "0.5,1.25"),
 )
 
 
@@ -53,7 +55,7 @@ class ConfigPages:
         return self.page(
             request,
             "admin/apps/configuration.html",
-            title="Managed configuration",
+            title=_("Managed configuration"),
             app=app,
             keys=_shown(configs, app.account_id) if may_see else [ShownKey(config) for config in configs],
             may_see=may_see,
@@ -78,12 +80,14 @@ class ConfigPages:
                 raise Http404 from error
             else:
                 self._warn_of_unknown(request, found)
-                sentence = f"{found.key} is saved. Devices that have the app get it when you push the configuration."
+                sentence = _("%(key)s is saved. Devices that have the app get it when you push the configuration.") % {
+                    "key": found.key
+                }
                 return self.done(request, sentence, back)
         return self.page(
             request,
             "admin/apps/configuration_key.html",
-            title=f"Change {config.key}" if config else "Add a key",
+            title=_("Change %(key)s") % {"key": config.key} if config else _("Add a key"),
             form=form,
             examples=[(kind.label, what, example) for kind, what, example in EXAMPLES],
             back=back,
@@ -93,7 +97,7 @@ class ConfigPages:
     def configuration_remove(self, request: HttpRequest, app: App) -> HttpResponse:
         config = self._config(app, request.POST.get("key"))
         remove_config(config, actor=actor_of(request))
-        sentence = f"{config.key} was deleted. Devices lose it when you push the configuration."
+        sentence = _("%(key)s was deleted. Devices lose it when you push the configuration.") % {"key": config.key}
         return self.done(request, sentence, self.url("configuration", app.pk))
 
     def configuration_push(self, request: HttpRequest, app: App) -> HttpResponse:
@@ -103,17 +107,27 @@ class ConfigPages:
                 total = push(app, actor=actor_of(request))
             except CatalogError as error:
                 return self.refused(request, str(error), back)
-            return self.done(request, f"The configuration goes to {count_of(total, 'device')}.", back)
+            return self.done(
+                request, _("The configuration goes to %(devices)s.") % {"devices": count_of(total, "device")}, back
+            )
         count = configured_devices(app)
         keys = app.managed_configs.count()
-        what = f"its {count_of(keys, 'key')}" if keys else "an empty configuration, which takes away what it had"
+        what = (
+            _("its %(keys)s") % {"keys": count_of(keys, "key")}
+            if keys
+            else _("an empty configuration, which takes away what it had")
+        )
         return self.form_page(
             request,
             ConfirmForm(account=request.get_account()),
-            title=f"Push the configuration of {app}",
-            intro=f"{count_of(count, 'enrolled device')} {'that manages' if count == 1 else 'that manage'} this app "
-            f"{'gets' if count == 1 else 'get'} {what}. Variables are filled in for each of them.",
-            button="Push to devices now",
+            title=_("Push the configuration of %(app)s") % {"app": app},
+            intro=ngettext(
+                "%(enrolled_devices)s that manages this app gets %(what)s. Variables are filled in for each of them.",
+                "%(enrolled_devices)s that manage this app get %(what)s. Variables are filled in for each of them.",
+                count,
+            )
+            % {"enrolled_devices": count_of(count, "enrolled device"), "what": what},
+            button=_("Push to devices now"),
             back=back,
             crumb=(app.name, self.url("change", app.pk)),
         )
@@ -129,7 +143,9 @@ class ConfigPages:
         if unknown:
             names = ", ".join(f"{{{{{name}}}}}" for name in unknown)
             self.message_user(
-                request, f"Nothing is known by the name {names}: devices get it as it is written.", "WARNING"
+                request,
+                _("Nothing is known by the name %(names)s: devices get it as it is written.") % {"names": names},
+                "WARNING",
             )
 
 

@@ -6,6 +6,8 @@ from urllib.parse import urlsplit
 
 from django import forms
 from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from apps_catalog.models import App, ManagedConfig, ValueType
 from apps_catalog.services.config_values import MAX_VALUE_LENGTH
@@ -25,11 +27,16 @@ STORES = ("apps.apple.com", "itunes.apple.com")
 
 class StoreForm(PageForm):
     app = forms.CharField(
-        label="Number, link or bundle identifier",
+        label=gettext_lazy("Number, link or bundle identifier"),
         max_length=1000,
-        help_text="For example 361309726, https://apps.apple.com/app/id361309726 or com.apple.Pages.",
+        help_text=gettext_lazy("For example 361309726, https://apps.apple.com/app/id361309726 or com.apple.Pages."),
     )
-    name = forms.CharField(required=False, max_length=255, help_text="Empty: as in the App Store.")
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        required=False,
+        max_length=255,
+        help_text=gettext_lazy("Empty: as in the App Store."),
+    )
 
     def clean_app(self) -> dict[str, Any]:
         """As `add_store_app` takes it."""
@@ -38,14 +45,17 @@ class StoreForm(PageForm):
         if number or _is_link(text):
             found = number or _IN_LINK.search(urlsplit(_with_scheme(text)).path)
             if found is None:
-                raise forms.ValidationError("This link has no number: copy the address of the app's own page.")
+                raise forms.ValidationError(_("This link has no number: copy the address of the app's own page."))
             digits = found[0] if number else found[1]
             if not int(digits):
-                raise forms.ValidationError("0 is no number of an app.")
+                raise forms.ValidationError(_("0 is no number of an app."))
             return {"store_id": int(digits)}
         if len(text) > 255 or not _BUNDLE_IDENTIFIER.fullmatch(text):
             raise forms.ValidationError(
-                "This is no number of an app, no link to the App Store and no bundle identifier like com.example.app."
+                _(
+                    "This is no number of an app, no link to the App Store and no bundle identifier like "
+                    "com.example.app."
+                )
             )
         return {"bundle_identifier": text}
 
@@ -59,34 +69,38 @@ class FileInput(forms.FileInput):
 
 
 class PackageForm(PageForm):
-    file = forms.FileField(label="File", widget=FileInput)
-    name = forms.CharField(required=False, max_length=255, help_text="Empty: as the file says.")
+    file = forms.FileField(label=gettext_lazy("File"), widget=FileInput)
+    name = forms.CharField(
+        label=gettext_lazy("Name"), required=False, max_length=255, help_text=gettext_lazy("Empty: as the file says.")
+    )
 
     def __init__(self, *args: Any, **options: Any) -> None:
         """It shares a page with the form of the App Store: labels have to find their own fields."""
         super().__init__(*args, auto_id="package_%s", **options)
-        self.fields["file"].help_text = f"An .ipa or a flat .pkg, at most {file_size(settings.APP_MAX_BYTES)}."
+        self.fields["file"].help_text = _("An .ipa or a flat .pkg, at most %(app_max_bytes)s.") % {
+            "app_max_bytes": file_size(settings.APP_MAX_BYTES)
+        }
 
 
 class VersionForm(PageForm):
     """have: enrolled devices that have some version; all_devices: those, and those that should have one."""
 
-    file = forms.FileField(label="File", widget=FileInput)
-    deploy_to = forms.ChoiceField(label="Send it to devices", widget=forms.RadioSelect, initial=NONE)
+    file = forms.FileField(label=gettext_lazy("File"), widget=FileInput)
+    deploy_to = forms.ChoiceField(label=gettext_lazy("Send it to devices"), widget=forms.RadioSelect, initial=NONE)
 
     def __init__(self, *args: Any, have: int, all_devices: int, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.fields[
-            "file"
-        ].help_text = f"The next .ipa or .pkg of this app, at most {file_size(settings.APP_MAX_BYTES)}."
+        self.fields["file"].help_text = _("The next .ipa or .pkg of this app, at most %(app_max_bytes)s.") % {
+            "app_max_bytes": file_size(settings.APP_MAX_BYTES)
+        }
         self.fields["deploy_to"].choices = [
-            (NONE, "Not now: devices that get the app from now on get this version, the others keep what they have"),
+            (NONE, _("Not now: devices that get the app from now on get this version, the others keep what they have")),
             *deploy_choices(have, all_devices),
         ]
 
 
 class DeployForm(PageForm):
-    deploy_to = forms.ChoiceField(label="Send it to", widget=forms.RadioSelect, initial=OUTDATED)
+    deploy_to = forms.ChoiceField(label=gettext_lazy("Send it to"), widget=forms.RadioSelect, initial=OUTDATED)
 
     def __init__(self, *args: Any, have: int, all_devices: int, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -94,13 +108,20 @@ class DeployForm(PageForm):
 
 
 class AppNameForm(PageForm):
-    name = forms.CharField(required=False, max_length=255, help_text="Empty: the app's own name again.")
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        required=False,
+        max_length=255,
+        help_text=gettext_lazy("Empty: the app's own name again."),
+    )
 
 
 class GroupForm(PageForm):
     """group: one of those that are offered."""
 
-    group = forms.ModelChoiceField(AssignmentGroup.objects.none(), label="Assignment group", empty_label=None)
+    group = forms.ModelChoiceField(
+        AssignmentGroup.objects.none(), label=gettext_lazy("Assignment group"), empty_label=None
+    )
 
     def __init__(self, *args: Any, app: App, has_app: bool, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -118,7 +139,9 @@ class DeviceForm(PageForm):
     """After it is valid, `device` is the one that was meant."""
 
     device = forms.CharField(
-        max_length=255, help_text="Its serial number, name, UDID or IMEI, or enough of it to tell the device apart."
+        label=gettext_lazy("Device"),
+        max_length=255,
+        help_text=gettext_lazy("Its serial number, name, UDID or IMEI, or enough of it to tell the device apart."),
     )
 
     def __init__(self, *args: Any, account: Account, **options: Any) -> None:
@@ -133,23 +156,34 @@ class DeviceForm(PageForm):
         if len(exact) == 1:
             return exact[0]
         if not found:
-            raise forms.ValidationError("No device matches.")
+            raise forms.ValidationError(_("No device matches."))
         if len(found) > 1:
             names = ", ".join(f"{one} ({one.serial_number or one.udid or one.pk})" for one in found[:MOST_NAMED])
-            more = " and more" if len(found) > MOST_NAMED else ""
-            raise forms.ValidationError(f"Several devices match: {names}{more}. Give the serial number of one.")
+            words = (
+                _("Several devices match: %(names)s and more. Give the serial number of one.")
+                if len(found) > MOST_NAMED
+                else _("Several devices match: %(names)s. Give the serial number of one.")
+            )
+            raise forms.ValidationError(words % {"names": names})
         return found[0]
 
 
 class ConfigForm(PageForm):
-    key = forms.CharField(max_length=255, help_text="As the maker of the app names it; capital letters count.")
-    value_type = forms.ChoiceField(label="Type", choices=ValueType.choices, initial=ValueType.STRING)
+    key = forms.CharField(
+        label=gettext_lazy("Key"),
+        max_length=255,
+        help_text=gettext_lazy("As the maker of the app names it; capital letters count."),
+    )
+    value_type = forms.ChoiceField(label=gettext_lazy("Type"), choices=ValueType.choices, initial=ValueType.STRING)
     value = forms.CharField(
+        label=gettext_lazy("Value"),
         required=False,
         strip=False,
         max_length=MAX_VALUE_LENGTH,
         widget=forms.Textarea(attrs={"rows": 4, "spellcheck": "false", "autocomplete": "off"}),
-        help_text="Written as its type asks for. Variables such as {{serial_number}} are filled in for each device.",
+        help_text=gettext_lazy(
+            "Written as its type asks for. Variables such as {{serial_number}} are filled in for each device."
+        ),
     )
 
     def __init__(self, *args: Any, config: ManagedConfig | None, **options: Any) -> None:
@@ -164,10 +198,15 @@ class ConfigForm(PageForm):
 
 def deploy_choices(have: int, all_devices: int) -> list[tuple[str, str]]:
     return [
-        (OUTDATED, f"Devices that have an older version: at most {count_of(have, 'device')}, as far as reported"),
+        (
+            OUTDATED,
+            _("Devices that have an older version: at most %(devices)s, as far as reported")
+            % {"devices": count_of(have, "device")},
+        ),
         (
             ALL,
-            f"All devices that should have it, whatever is there: {count_of(all_devices, 'device')}",
+            _("All devices that should have it, whatever is there: %(devices)s")
+            % {"devices": count_of(all_devices, "device")},
         ),
     ]
 

@@ -4,14 +4,16 @@ from django.contrib import admin
 from django.db.models import Count, IntegerField, OuterRef, Prefetch, Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from apps_catalog.models import App, AppAssignment, AppInstall, AppType, ProcessingStatus
 from devices.models import DeviceState, ItemState
 
 KINDS = {
-    "store": ("App Store", ~Q(app_type=AppType.ENTERPRISE)),
-    "ipa": ("In-house app (ipa)", Q(app_type=AppType.ENTERPRISE) & ~Q(platform_support="macOS")),
-    "pkg": ("Mac package (pkg)", Q(app_type=AppType.ENTERPRISE, platform_support="macOS")),
+    "store": (gettext_lazy("App Store"), ~Q(app_type=AppType.ENTERPRISE)),
+    "ipa": (gettext_lazy("In-house app (ipa)"), Q(app_type=AppType.ENTERPRISE) & ~Q(platform_support="macOS")),
+    "pkg": (gettext_lazy("Mac package (pkg)"), Q(app_type=AppType.ENTERPRISE, platform_support="macOS")),
 }
 UNDER_WAY = (ItemState.PENDING, ItemState.PUSHED)
 
@@ -27,7 +29,7 @@ def with_counts(apps: QuerySet[App]) -> QuerySet[App]:
 
 
 class KindFilter(admin.SimpleListFilter):
-    title, parameter_name = "Kind", "kind"
+    title, parameter_name = gettext_lazy("Kind"), "kind"
 
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
         return [(key, words) for key, (words, _) in KINDS.items()]
@@ -37,13 +39,13 @@ class KindFilter(admin.SimpleListFilter):
 
 
 class StatusFilter(admin.SimpleListFilter):
-    title, parameter_name = "Status", "status"
+    title, parameter_name = gettext_lazy("Status"), "status"
 
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
         return [
-            (ProcessingStatus.PROCESSED, "Ready"),
-            (ProcessingStatus.QUEUED, "Waiting for its details"),
-            (ProcessingStatus.FAILED, "Failed"),
+            (ProcessingStatus.PROCESSED, _("Ready")),
+            (ProcessingStatus.QUEUED, _("Waiting for its details")),
+            (ProcessingStatus.FAILED, _("Failed")),
         ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
@@ -51,10 +53,10 @@ class StatusFilter(admin.SimpleListFilter):
 
 
 class AssignedFilter(admin.SimpleListFilter):
-    title, parameter_name = "Assigned", "assigned"
+    title, parameter_name = gettext_lazy("Assigned"), "assigned"
 
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
-        return [("yes", "to a group"), ("no", "to none")]
+        return [("yes", _("to a group")), ("no", _("to none"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         if self.value() not in ("yes", "no"):

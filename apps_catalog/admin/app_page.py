@@ -6,6 +6,8 @@ from typing import Any
 
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from apps_catalog.admin import app_words
 from apps_catalog.models import App, AppAssignment, AppInstall, AppType, AppVersion
@@ -113,8 +115,14 @@ def _shortage(licences: Counts | None) -> list[tuple[str, str]]:
     return [
         (
             "warn",
-            f"There are not enough licences: {count_of(licences.short, 'device')} should have the app and "
-            f"{'gets' if licences.short == 1 else 'get'} it as soon as you buy more, or others give theirs back.",
+            ngettext(
+                "There are not enough licences: %(devices)s should have the app and gets it as soon as you buy more, "
+                "or others give theirs back.",
+                "There are not enough licences: %(devices)s should have the app and get it as soon as you buy more, "
+                "or others give theirs back.",
+                licences.short,
+            )
+            % {"devices": count_of(licences.short, "device")},
         )
     ]
 
@@ -136,35 +144,35 @@ def _shown(app: App, versions: Sequence[AppVersion]) -> list[ShownVersion]:
 def _facts(app: App, newest: AppVersion | None) -> list[tuple[str, SafeString | str]]:
     platform = Platform(app.platform_support).label if app.platform_support in Platform.values else app.platform_support
     facts = [
-        ("Platform", platform or "not known yet"),
+        (_("Platform"), platform or _("not known yet")),
         (
-            "Bundle identifier",
-            copyable(app.bundle_identifier, "the bundle identifier") if app.bundle_identifier else NOTHING,
+            _("Bundle identifier"),
+            copyable(app.bundle_identifier, _("the bundle identifier")) if app.bundle_identifier else NOTHING,
         ),
     ]
     if app.itunes_store_id:
         facts.append(
-            ("In the App Store", link(f"https://apps.apple.com/app/id{app.itunes_store_id}", app.itunes_store_id))
+            (_("In the App Store"), link(f"https://apps.apple.com/app/id{app.itunes_store_id}", app.itunes_store_id))
         )
     if newest is not None:
         facts += _facts_of_upload(newest)
-    return [*facts, ("Added", time_tag(app.created_at))]
+    return [*facts, (_("Added"), time_tag(app.created_at))]
 
 
 def _facts_of_upload(version: AppVersion) -> list[tuple[str, SafeString | str]]:
     provisioning = version.details.get("provisioning") or {}
     expiry = app_words.provisioning_expiry(version)
     facts = [
-        ("Needs at least", version.minimum_os_version),
-        ("For", app_words.families_words(version)),
-        ("Processors", ", ".join(str(one) for one in version.details.get("architectures") or [])),
-        ("Size", app_words.size_words(version.size)),
-        ("SHA-256", copyable(version.sha256, "the SHA-256")),
-        ("Signed", app_words.signature_words(version)),
-        ("Provisioning profile", " · ".join(filter(None, (provisioning.get("name"), provisioning.get("team"))))),
-        ("Profile expires", f"{expiry:%Y-%m-%d}" if expiry else ""),
-        ("Profile is for", _reach(provisioning)),
-        ("Brings", "\n".join(_brought(version))),
+        (_("Needs at least"), version.minimum_os_version),
+        (_("For"), app_words.families_words(version)),
+        (_("Processors"), ", ".join(str(one) for one in version.details.get("architectures") or [])),
+        (_("Size"), app_words.size_words(version.size)),
+        (_("SHA-256"), copyable(version.sha256, _("the SHA-256"))),
+        (_("Signed"), app_words.signature_words(version)),
+        (_("Provisioning profile"), " · ".join(filter(None, (provisioning.get("name"), provisioning.get("team"))))),
+        (_("Profile expires"), f"{expiry:%Y-%m-%d}" if expiry else ""),
+        (_("Profile is for"), _reach(provisioning)),
+        (_("Brings"), "\n".join(_brought(version))),
     ]
     return [(name, value) for name, value in facts if value]
 
@@ -173,8 +181,8 @@ def _reach(provisioning: dict[str, Any]) -> str:
     if not provisioning:
         return ""
     if provisioning.get("all_devices"):
-        return "any device"
-    return f"{provisioning.get('devices') or 0:,} named devices"
+        return _("any device")
+    return _("%(number)s named devices") % {"number": f"{provisioning.get('devices') or 0:,}"}
 
 
 def _brought(version: AppVersion) -> list[str]:

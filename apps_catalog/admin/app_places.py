@@ -4,6 +4,8 @@ from typing import Any
 
 from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from apps_catalog.admin import app_words
 from apps_catalog.admin.app_forms import DeviceForm, GroupForm
@@ -46,23 +48,29 @@ class PlacePages:
     def assign(self, request: HttpRequest, app: App) -> HttpResponse:
         form = self._group_form(request, app, has_app=False)
         if form.is_empty:
-            return self._no_group(request, app, "There is no assignment group that does not have this app already.")
+            return self._no_group(request, app, _("There is no assignment group that does not have this app already."))
         if request.method == "POST" and form.is_valid():
             group = form.cleaned_data["group"]
             assign_app(group, app, actor_of(request))
             more = (
-                "Its devices get it."
+                _("Its devices get it.")
                 if group.auto_deploy
-                else "Its devices get it when the apps of the group are pushed."
+                else _("Its devices get it when the apps of the group are pushed.")
             )
-            return self.done(request, f"{app} is assigned to {group}. {more}", self.url("change", app.pk))
+            return self.done(
+                request,
+                _("%(app)s is assigned to %(group)s. %(more)s") % {"app": app, "group": group, "more": more},
+                self.url("change", app.pk),
+            )
         return self.form_page(
             request,
             form,
-            title=f"Assign {app} to a group",
-            intro="The devices of the group get the app, and so does every device that joins it, unless the group is set "
-            "to wait until its apps are pushed.",
-            button="Assign",
+            title=_("Assign %(app)s to a group") % {"app": app},
+            intro=_(
+                "The devices of the group get the app, and so does every device that joins it, unless the group "
+                "is set to wait until its apps are pushed."
+            ),
+            button=_("Assign"),
             back=self.url("change", app.pk),
             crumb=self._crumb(app),
         )
@@ -70,17 +78,21 @@ class PlacePages:
     def unassign(self, request: HttpRequest, app: App) -> HttpResponse:
         form = self._group_form(request, app, has_app=True, initial={"group": request.GET.get("group")})
         if form.is_empty:
-            return self._no_group(request, app, "No assignment group has this app.")
+            return self._no_group(request, app, _("No assignment group has this app."))
         if request.method == "POST" and form.is_valid():
             group = form.cleaned_data["group"]
             unassign_app(group, app, actor_of(request))
-            return self.done(request, f"{app} is no longer assigned to {group}.", self.url("change", app.pk))
+            return self.done(
+                request,
+                _("%(app)s is no longer assigned to %(group)s.") % {"app": app, "group": group},
+                self.url("change", app.pk),
+            )
         return self.form_page(
             request,
             form,
-            title=f"Take {app} out of a group",
+            title=_("Take %(app)s out of a group") % {"app": app},
             intro=self._loss(app, form),
-            button="Take it out",
+            button=_("Take it out"),
             back=self.url("change", app.pk),
             danger=True,
             crumb=self._crumb(app),
@@ -92,14 +104,20 @@ class PlacePages:
             device = form.cleaned_data["device"]
             problem = _problem(app, device)
             if not problem and install(app, Device.objects.filter(pk=device.pk), actor=actor_of(request)):
-                return self.done(request, f"{app} is sent to {device}.", self.url("change", app.pk))
-            form.add_error("device", problem or f"{device} cannot be told to install this app.")
+                return self.done(
+                    request,
+                    _("%(app)s is sent to %(device)s.") % {"app": app, "device": device},
+                    self.url("change", app.pk),
+                )
+            form.add_error(
+                "device", problem or _("%(device)s cannot be told to install this app.") % {"device": device}
+            )
         return self.form_page(
             request,
             form,
-            title=f"Install {app} on a device",
-            intro="It is sent once, whatever the device has, and whether or not a group brings the app.",
-            button="Install",
+            title=_("Install %(app)s on a device") % {"app": app},
+            intro=_("It is sent once, whatever the device has, and whether or not a group brings the app."),
+            button=_("Install"),
             back=self.url("change", app.pk),
             crumb=self._crumb(app),
         )
@@ -123,9 +141,12 @@ class PlacePages:
         number = row_number(str(form["group"].value() or ""))
         found = app.assignments.select_related("group", "app").filter(group=number).first()
         if found is None:
-            return "Devices that have the app through the group lose it, unless another group of theirs brings it."
+            return _("Devices that have the app through the group lose it, unless another group of theirs brings it.")
         count = losing_with(found, devices_of_group(found.group))
-        return f"In “{found.group}” {what_goes(app, count)} A device that gets it from another group as well keeps it."
+        return _("In “%(group)s” %(what_goes)s A device that gets it from another group as well keeps it.") % {
+            "group": found.group,
+            "what_goes": what_goes(app, count),
+        }
 
     def _crumb(self, app: App) -> tuple[str, str]:
         return app.name, self.url("change", app.pk)
@@ -133,22 +154,38 @@ class PlacePages:
 
 def what_goes(app: App, count: int) -> str:
     """For pages that take an app away. count: devices that have it from us. Begins in the middle of a sentence."""
-    devices, has = count_of(count, "device"), "has" if count == 1 else "have"
+    devices = {"devices": count_of(count, "device")}
     newest = newest_versions([app]).get(app.pk)
     if newest is not None and newest.kind == PackageKind.PKG:
-        return f"{devices} {has} it from here. What the package installed stays there: a server cannot remove it."
-    return f"{devices} {has} it from here and {'loses' if count == 1 else 'lose'} it with its data."
+        return (
+            ngettext(
+                "%(devices)s has it from here. What the package installed stays there: a server cannot remove it.",
+                "%(devices)s have it from here. What the package installed stays there: a server cannot remove it.",
+                count,
+            )
+            % devices
+        )
+    return (
+        ngettext(
+            "%(devices)s has it from here and loses it with its data.",
+            "%(devices)s have it from here and lose it with its data.",
+            count,
+        )
+        % devices
+    )
 
 
 def _problem(app: App, device: Device) -> str:
     """Why the device cannot get it now; empty where nothing is known to speak against it."""
     if not device.is_enrolled:
-        return f"{device} is not enrolled."
+        return _("%(device)s is not enrolled.") % {"device": device}
     if lacks_store_id(app):
-        return "The number of this app in the App Store is not known yet."
+        return _("The number of this app in the App Store is not known yet.")
     reason = why_not(app, device, newest_versions([app]).get(app.pk))
     if reason or supports(app, device):
         return reason
     return (
-        "What kind of device this is, is not known yet." if not device.platform else "This app is not for this device."
+        _("What kind of device this is, is not known yet.")
+        if not device.platform
+        else _("This app is not for this device.")
     )

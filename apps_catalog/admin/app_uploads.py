@@ -6,9 +6,12 @@ Large files stream: Django writes an upload to disk while it arrives, also when 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from apps_catalog.admin.app_forms import DeployForm, PackageForm, StoreForm, VersionForm
 from apps_catalog.admin.app_page import deploy_counts
+from apps_catalog.admin.app_store_pages import search_of
 from apps_catalog.models import App, AppType
 from apps_catalog.packages import BadPackage
 from apps_catalog.services.catalog import add_package, add_store_app, update_app
@@ -17,7 +20,7 @@ from apps_catalog.services.installs import ALL, NONE
 from mdm.accounts.admin_base import actor_of
 from mdm.accounts.admin_forms import PageForm, posted, posted_files
 
-GONE = "Somebody deleted this app meanwhile."
+GONE = gettext_lazy("Somebody deleted this app meanwhile.")
 
 
 class UploadPages:
@@ -34,7 +37,7 @@ class UploadPages:
             except CatalogError as error:
                 form.add_error("app", str(error))
             else:
-                sentence = f"{app} was added. The App Store is asked for its details."
+                sentence = _("%(app)s was added. The App Store is asked for its details.") % {"app": app}
                 return self.done(request, sentence, self.url("change", app.pk))
         return self._add_page(request, store_form=form)
 
@@ -47,7 +50,7 @@ class UploadPages:
             except (BadPackage, CatalogError) as error:
                 form.add_error("file", str(error))
             else:
-                return _finished(request, f"{app} was added.", self.url("change", app.pk))
+                return _finished(request, _("%(app)s was added.") % {"app": app}, self.url("change", app.pk))
         if _is_script(request) and form.errors:
             return _errors(form)
         return self._add_page(request, package_form=form)
@@ -55,7 +58,9 @@ class UploadPages:
     def version(self, request: HttpRequest, app: App) -> HttpResponse:
         back = self.url("change", app.pk)
         if app.app_type != AppType.ENTERPRISE:
-            return self.refused(request, "This app comes from the App Store: there is nothing to upload for it.", back)
+            return self.refused(
+                request, _("This app comes from the App Store: there is nothing to upload for it."), back
+            )
         form = VersionForm(posted(request), posted_files(request), account=request.get_account(), **deploy_counts(app))
         if request.method == "POST" and form.is_valid():
             given = form.cleaned_data
@@ -66,15 +71,13 @@ class UploadPages:
             except App.DoesNotExist:
                 form.add_error(None, GONE)
             else:
-                sent = {NONE: "", ALL: " It goes to all its devices."}
-                more = sent.get(given["deploy_to"], " It goes to the devices that have an older one.")
-                return _finished(request, f"Version {app.version or 'without a number'} was added.{more}", back)
+                return _finished(request, f"{_added(app)} {_goes_to(given['deploy_to'])}".rstrip(), back)
         if _is_script(request) and form.errors:
             return _errors(form)
         return self.page(
             request,
             "admin/apps/version.html",
-            title=f"New version of {app}",
+            title=_("New version of %(app)s") % {"app": app},
             form=form,
             back=back,
             crumb=(app.name, back),
@@ -85,14 +88,14 @@ class UploadPages:
         form = DeployForm(posted(request), account=request.get_account(), **deploy_counts(app))
         if request.method == "POST" and form.is_valid():
             update_app(app, deploy_to=form.cleaned_data["deploy_to"], actor=actor_of(request))
-            return self.done(request, "The newest version is sent to the devices that can have it.", back)
+            return self.done(request, _("The newest version is sent to the devices that can have it."), back)
         return self.form_page(
             request,
             form,
-            title=f"Send {app} to devices",
-            intro=f"The newest version{f', {app.version},' if app.version else ''} is sent once more, where the device can "
-            "have it. What you choose happens once; what is assigned to groups keeps coming by itself.",
-            button="Send",
+            title=_("Send %(app)s to devices") % {"app": app},
+            intro=f"{_sent_once_more(app)} "
+            + _("What you choose happens once; what is assigned to groups keeps coming by itself."),
+            button=_("Send"),
             back=back,
             crumb=(app.name, back),
         )
@@ -104,10 +107,12 @@ class UploadPages:
         return self.page(
             request,
             "admin/apps/add.html",
-            title="Add an app",
+            title=_("Add an app"),
             store_form=store_form or StoreForm(account=account),
             package_form=package_form or PackageForm(account=account),
             country=account.apple_store_country_code,
+            search_url=self.url("store_search"),
+            results=self.results_of(search_of(request)),
             back=self.list_url,
         )
 
@@ -125,3 +130,25 @@ def _finished(request: HttpRequest, sentence: str, url: str) -> HttpResponse:
 def _errors(form: PageForm) -> JsonResponse:
     """Nothing is lost: the page stays as it is, with the file still chosen."""
     return JsonResponse({"errors": [str(one) for found in form.errors.values() for one in found]}, status=422)
+
+
+def _added(app: App) -> str:
+    if not app.version:
+        return _("Version without a number was added.")
+    return _("Version %(version)s was added.") % {"version": app.version}
+
+
+def _goes_to(deploy_to: str) -> str:
+    if deploy_to == NONE:
+        return ""
+    if deploy_to == ALL:
+        return _("It goes to all its devices.")
+    return _("It goes to the devices that have an older one.")
+
+
+def _sent_once_more(app: App) -> str:
+    if not app.version:
+        return _("The newest version is sent once more, where the device can have it.")
+    return _("The newest version, %(version)s, is sent once more, where the device can have it.") % {
+        "version": app.version
+    }

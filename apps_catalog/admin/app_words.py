@@ -6,6 +6,8 @@ from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from apps_catalog.models import App, AppType, AppVersion, PackageKind, ProcessingStatus
 from apps_catalog.services.icons import icon_path
@@ -16,21 +18,21 @@ from mdm.common.words import ago, file_size
 EXPIRES_SOON = timedelta(days=30)
 FAMILIES = {1: "iPhone", 2: "iPad", 3: "Apple TV", 4: "Apple Watch", 6: "Mac", 7: "Apple Vision"}
 STATE_WORDS = {
-    ItemState.INSTALLED: "The device said that it has it.",
-    ItemState.PUSHED: "A command for it is queued or on its way.",
-    ItemState.PENDING: "It should have it, and nothing was sent yet.",
-    ItemState.FAILED: "The device refused.",
-    ItemState.REMOVING: "It should not have it any more.",
-    ItemState.NOT_APPLICABLE: "The app is not for this kind of device.",
+    ItemState.INSTALLED: gettext_lazy("The device said that it has it."),
+    ItemState.PUSHED: gettext_lazy("A command for it is queued or on its way."),
+    ItemState.PENDING: gettext_lazy("It should have it, and nothing was sent yet."),
+    ItemState.FAILED: gettext_lazy("The device refused."),
+    ItemState.REMOVING: gettext_lazy("It should not have it any more."),
+    ItemState.NOT_APPLICABLE: gettext_lazy("The app is not for this kind of device."),
 }
 
 
 def kind_words(app: App) -> str:
     if app.app_type == AppType.STORE:
-        return "App Store"
+        return _("App Store")
     if app.app_type == AppType.CUSTOM:
-        return "Custom app"
-    return "Mac package (pkg)" if app.platform_support == "macOS" else "In-house app (ipa)"
+        return _("Custom app")
+    return _("Mac package (pkg)") if app.platform_support == "macOS" else _("In-house app (ipa)")
 
 
 def icon(app: App, *, is_large: bool = False) -> SafeString:
@@ -47,9 +49,9 @@ def icon(app: App, *, is_large: bool = False) -> SafeString:
 
 def status_badge(app: App) -> SafeString:
     words, state = {
-        ProcessingStatus.QUEUED: ("Waiting for its details", "queued"),
-        ProcessingStatus.PROCESSED: ("Ready", "valid"),
-        ProcessingStatus.FAILED: ("Failed", "failed"),
+        ProcessingStatus.QUEUED: (_("Waiting for its details"), "queued"),
+        ProcessingStatus.PROCESSED: (_("Ready"), "valid"),
+        ProcessingStatus.FAILED: (_("Failed"), "failed"),
     }[ProcessingStatus(app.processing_status)]
     return badge(words, state)
 
@@ -59,7 +61,10 @@ def status_note(app: App) -> str:
     if not app.lookup_error:
         return ""
     if app.processing_status == ProcessingStatus.QUEUED and app.lookup_due_at:
-        return f"{app.lookup_error} The App Store is asked again {_soon(app.lookup_due_at)}."
+        return _("%(lookup_error)s The App Store is asked again %(lookup_due_at)s.") % {
+            "lookup_error": app.lookup_error,
+            "lookup_due_at": _soon(app.lookup_due_at),
+        }
     return app.lookup_error
 
 
@@ -71,16 +76,19 @@ def version_words(version: AppVersion) -> str:
 
 def signature_words(version: AppVersion) -> str:
     if version.kind == PackageKind.IPA:
-        return "By its provisioning profile" if version.details.get("provisioning") else "No provisioning profile"
+        return _("By its provisioning profile") if version.details.get("provisioning") else _("No provisioning profile")
     return {True: "Yes; whether Macs trust the signature, they decide", False: "No"}.get(version.is_signed, "—")
 
 
 def families_words(version: AppVersion) -> str:
-    return ", ".join(FAMILIES.get(one, f"family {one}") for one in version.details.get("device_families") or [])
+    return ", ".join(
+        FAMILIES.get(one, _("family %(number)s") % {"number": one})
+        for one in version.details.get("device_families") or []
+    )
 
 
 def size_words(size: int) -> str:
-    return f"{file_size(size)} ({size:,} bytes)"
+    return _("%(size)s (%(number)s bytes)") % {"size": file_size(size), "number": f"{size:,}"}
 
 
 def provisioning_expiry(version: AppVersion) -> datetime | None:
@@ -97,14 +105,22 @@ def warnings_of(version: AppVersion) -> list[tuple[str, str]]:
         found.append(
             (
                 "bad",
-                f"Its provisioning profile expired {ago(expiry)}: devices do not open the app any more. Upload a new build.",
+                _(
+                    "Its provisioning profile expired %(expiry)s: devices do not open the app any more. Upload a new "
+                    "build."
+                )
+                % {"expiry": ago(expiry)},
             )
         )
     elif expiry is not None and expiry <= timezone.now() + EXPIRES_SOON:
         found.append(
             (
                 "warn",
-                f"Its provisioning profile expires {ago(expiry)}. After that devices do not open the app: upload a new build.",
+                _(
+                    "Its provisioning profile expires %(expiry)s. After that devices do not open the app: upload a "
+                    "new build."
+                )
+                % {"expiry": ago(expiry)},
             )
         )
     return found + [("warn", str(sentence)) for sentence in version.details.get("warnings") or []]

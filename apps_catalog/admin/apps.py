@@ -4,6 +4,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from apps_catalog.admin import app_words
@@ -12,6 +14,7 @@ from apps_catalog.admin.app_forms import AppNameForm
 from apps_catalog.admin.app_list import FILTERS, with_counts
 from apps_catalog.admin.app_page import context_of, losing
 from apps_catalog.admin.app_places import PlacePages, what_goes
+from apps_catalog.admin.app_store_pages import StorePages
 from apps_catalog.admin.app_uploads import GONE, UploadPages
 from apps_catalog.models import App
 from apps_catalog.services.catalog import remove_app, update_app
@@ -25,18 +28,20 @@ GROUPS_NAMED = 3
 
 
 @admin.register(App)
-class AppAdmin(UploadPages, PlacePages, ConfigPages, ReadOnlyAdmin):
-    list_title = "Apps"
-    add_label = "Add app"
+class AppAdmin(UploadPages, StorePages, PlacePages, ConfigPages, ReadOnlyAdmin):
+    list_title = gettext_lazy("Apps")
+    add_label = gettext_lazy("Add app")
     needs = {"add": Action.MANAGE_DEVICES}
     list_display = ("app", "kind", "shown_version", "platform", "groups", "on_devices", "status")
     list_filter = FILTERS
     search_fields = ("name", "bundle_identifier")
-    search_help_text = "Name or bundle identifier"
+    search_help_text = gettext_lazy("Name or bundle identifier")
     ordering = ("name", "pk")
     list_per_page = 50
     pages = (
         Page("upload/", "upload", Action.MANAGE_DEVICES),
+        Page("search/", "store_search", Action.MANAGE_DEVICES, post_only=True),
+        Page("search/found/", "store_found", Action.MANAGE_DEVICES),
         Page("<int:pk>/upload/", "version", Action.MANAGE_DEVICES),
         Page("<int:pk>/deploy/", "deploy", Action.MANAGE_DEVICES),
         Page("<int:pk>/edit/", "edit", Action.MANAGE_DEVICES),
@@ -51,10 +56,12 @@ class AppAdmin(UploadPages, PlacePages, ConfigPages, ReadOnlyAdmin):
         Page("<int:pk>/configuration/push/", "configuration_push", Action.MANAGE_DEVICES),
     )
     empty_state = EmptyState(
-        "No app yet",
-        "Add apps of the App Store by their link, or upload your own: .ipa for iPhone, iPad and Apple TV, .pkg for Macs. "
-        "Then assign them to groups of devices.",
-        "Add app",
+        gettext_lazy("No app yet"),
+        gettext_lazy(
+            "Find apps in the App Store by their name, or upload your own: .ipa for iPhone, iPad and Apple "
+            "TV, .pkg for Macs. Then assign them to groups of devices."
+        ),
+        gettext_lazy("Add app"),
         "admin:apps_catalog_app_add",
         Action.MANAGE_DEVICES,
         "apps",
@@ -66,44 +73,44 @@ class AppAdmin(UploadPages, PlacePages, ConfigPages, ReadOnlyAdmin):
         is_list = request.resolver_match and request.resolver_match.url_name == "apps_catalog_app_changelist"
         return with_counts(queryset) if is_list else queryset
 
-    @display(description="App", ordering="name")
+    @display(description=gettext_lazy("App"), ordering="name")
     def app(self, app: App) -> str:
-        words = two_lines(app.name, app.bundle_identifier or "bundle identifier not known yet")
+        words = two_lines(app.name, app.bundle_identifier or _("bundle identifier not known yet"))
         return format_html('<span class="pm-app">{}{}</span>', app_words.icon(app), words)
 
-    @display(description="Kind", ordering="app_type")
+    @display(description=gettext_lazy("Kind"), ordering="app_type")
     def kind(self, app: App) -> str:
         return app_words.kind_words(app)
 
-    @display(description="Version")
+    @display(description=gettext_lazy("Version"))
     def shown_version(self, app: App) -> str:
         return app.version or NOTHING
 
-    @display(description="Platform", ordering="platform_support")
+    @display(description=gettext_lazy("Platform"), ordering="platform_support")
     def platform(self, app: App) -> str:
         return app.platform_support or NOTHING
 
-    @display(description="Groups")
+    @display(description=gettext_lazy("Groups"))
     def groups(self, app: App) -> str:
         names = [one.group.name for one in app.assignments.all()]
         if not names:
             return NOTHING
-        more = f" and {len(names) - GROUPS_NAMED} more" if len(names) > GROUPS_NAMED else ""
-        return f"{', '.join(names[:GROUPS_NAMED])}{more}"
+        told, more = ", ".join(names[:GROUPS_NAMED]), len(names) - GROUPS_NAMED
+        return _("%(names)s and %(number)s more") % {"names": told, "number": more} if more > 0 else told
 
-    @display(description="Devices", ordering="installed")
+    @display(description=gettext_lazy("Devices"), ordering="installed")
     def on_devices(self, app: App) -> str:
         counts = (
-            (app.installed, "installed", "good", ItemState.INSTALLED),
-            (app.under_way, "on the way", "info", ItemState.PUSHED),
-            (app.failed, "failed", "bad", ItemState.FAILED),
+            (app.installed, _("installed"), "good", ItemState.INSTALLED),
+            (app.under_way, _("on the way"), "info", ItemState.PUSHED),
+            (app.failed, _("failed"), "bad", ItemState.FAILED),
         )
         url = self.url("devices", app.pk)
         shown = [(tone, url, state, f"{count:,} {word}") for count, word, tone, state in counts if count]
         pill = '<a class="pm-badge pm-{}" href="{}?state={}">{}</a>'
         return format_html('<span class="pm-pills">{}</span>', format_html_join("", pill, shown)) if shown else NOTHING
 
-    @display(description="Status", ordering="processing_status")
+    @display(description=gettext_lazy("Status"), ordering="processing_status")
     def status(self, app: App) -> str:
         note = app_words.status_note(app)
         return two_lines(app_words.status_badge(app), note) if note else app_words.status_badge(app)
@@ -121,8 +128,10 @@ class AppAdmin(UploadPages, PlacePages, ConfigPages, ReadOnlyAdmin):
                 update_app(app, name=form.cleaned_data["name"], actor=actor_of(request))
             except App.DoesNotExist:
                 return self.refused(request, GONE, self.list_url)
-            return self.done(request, "Saved.", back)
-        return self.form_page(request, form, title=f"Rename {app}", button="Save", back=back, crumb=(app.name, back))
+            return self.done(request, _("Saved."), back)
+        return self.form_page(
+            request, form, title=_("Rename %(app)s") % {"app": app}, button=_("Save"), back=back, crumb=(app.name, back)
+        )
 
     def remove(self, request: HttpRequest, app: App) -> HttpResponse:
         back = self.url("change", app.pk)
@@ -130,13 +139,14 @@ class AppAdmin(UploadPages, PlacePages, ConfigPages, ReadOnlyAdmin):
         form = TypedConfirmForm(posted(request), expected=name, account=request.get_account())
         if request.method == "POST" and form.is_valid():
             remove_app(app, actor=actor_of(request))
-            return self.done(request, f"{name} was deleted.", self.list_url)
+            return self.done(request, _("%(name)s was deleted.") % {"name": name}, self.list_url)
         return self.form_page(
             request,
             form,
-            title=f"Delete {name}",
-            intro=f"{what_goes(app, losing(app))} No group brings it any more; its files and its configuration are deleted.",
-            button="Delete this app",
+            title=_("Delete %(name)s") % {"name": name},
+            intro=_("%(app)s No group brings it any more; its files and its configuration are deleted.")
+            % {"app": what_goes(app, losing(app))},
+            button=_("Delete this app"),
             back=back,
             danger=True,
             crumb=(name, back),

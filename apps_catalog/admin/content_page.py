@@ -6,6 +6,8 @@ from typing import Any
 from django.core.paginator import Paginator
 from django.db.models import Case, Count, IntegerField, Q, Sum, Value, When
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from apps_catalog.models import App, ContentAsset, ContentToken, LicenceAssignment
 from apps_catalog.services.licence_totals import UNDER_WAY
@@ -16,13 +18,13 @@ from mdm.common.words import count_of
 
 PER_PAGE = 50
 BADGES = {
-    "valid": ("In use", "valid"),
-    "new": ("Being read", "running"),
-    "expiring": ("Expires soon", "expiring"),
-    "expired": ("Expired", "expired"),
-    "failed": ("Trouble", "failed"),
-    "elsewhere": ("Managed elsewhere", "warning"),
-    "leaving": ("Being removed", "leaving"),
+    "valid": (gettext_lazy("In use"), "valid"),
+    "new": (gettext_lazy("Being read"), "running"),
+    "expiring": (gettext_lazy("Expires soon"), "expiring"),
+    "expired": (gettext_lazy("Expired"), "expired"),
+    "failed": (gettext_lazy("Trouble"), "failed"),
+    "elsewhere": (gettext_lazy("Managed elsewhere"), "warning"),
+    "leaving": (gettext_lazy("Being removed"), "leaving"),
 }
 
 
@@ -93,18 +95,21 @@ def _shown(token: ContentToken, assets: list[ContentAsset]) -> list[ShownAsset]:
     found = []
     for one in assets:
         app = apps.get(one.adam_id)
-        name = app.name if app else one.name or f"Store ID {one.adam_id}"
+        name = app.name if app else one.name or _("Store ID %(adam_id)s") % {"adam_id": one.adam_id}
         found.append(ShownAsset(one, name, _kind(one), app, *waiting.get(one.pk, (0, 0))))
     return found
 
 
 def _kind(asset: ContentAsset) -> str:
-    words = [asset.product_type or "Product", ", ".join(asset.platforms)]
+    words = [asset.product_type or _("Product"), ", ".join(asset.platforms)]
     if not asset.is_device_assignable:
-        words.append("for people only")
+        words.append(_("for people only"))
     return " · ".join(filter(None, words))
 
 
 def totals_words(token: ContentToken) -> str:
     """For the list; the counts are annotations of its rows."""
-    return f"{token.used or 0:,} of {count_of(token.licences or 0, 'licence')} used"
+    return _("%(used)s of %(licences)s used") % {
+        "used": f"{token.used or 0:,}",
+        "licences": count_of(token.licences or 0, "licence"),
+    }

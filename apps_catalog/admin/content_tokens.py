@@ -4,6 +4,8 @@ from django.contrib import admin
 from django.db.models import Count, Q, QuerySet, Sum
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from apps_catalog.admin.content_forms import GIVE_BACK, RemoveTokenForm, TokenFileForm
@@ -24,12 +26,13 @@ from mdm.accounts.admin_base import EmptyState, Page, ReadOnlyAdmin, actor_of, r
 from mdm.accounts.admin_forms import ConfirmForm, posted, posted_files
 from mdm.accounts.admin_html import time_tag, two_lines
 from mdm.accounts.permissions import Action
+from mdm.common.words import count_of
 
 
 @admin.register(ContentToken)
 class ContentTokenAdmin(ReadOnlyAdmin):
-    list_title = "Apps and Books"
-    add_label = "Add content token"
+    list_title = gettext_lazy("Apps and Books")
+    add_label = gettext_lazy("Add content token")
     needs = {"add": Action.CONFIGURE}
     list_display = ("location", "owns", "valid_until", "last_sync", "status")
     ordering = ("location_name", "pk")
@@ -42,10 +45,13 @@ class ContentTokenAdmin(ReadOnlyAdmin):
         Page("<int:pk>/add-app/", "add_app", Action.MANAGE_DEVICES, post_only=True),
     )
     empty_state = EmptyState(
-        "No location of Apps and Books yet",
-        "Licences that your organization bought in Apple Business or School Manager are given to devices before their apps "
-        "are installed, without an Apple Account. Connect a location with its content token.",
-        "Add content token",
+        gettext_lazy("No location of Apps and Books yet"),
+        gettext_lazy(
+            "Licences that your organization bought in Apple Business or School Manager are given to devices "
+            "before their apps are installed, without an Apple Account. Connect a location with its content "
+            "token."
+        ),
+        gettext_lazy("Add content token"),
         "admin:apps_catalog_contenttoken_add",
         Action.CONFIGURE,
         "shopping_bag",
@@ -56,23 +62,23 @@ class ContentTokenAdmin(ReadOnlyAdmin):
         counts = {"apps": Count("assets", filter=Q(assets__product_type="App"))}
         return found.annotate(licences=Sum("assets__total"), used=Sum("assets__assigned"), **counts)
 
-    @display(description="Location", ordering="location_name")
+    @display(description=gettext_lazy("Location"), ordering="location_name")
     def location(self, token: ContentToken) -> str:
-        return two_lines(token, token.organization_name if token.location_name else "not read yet")
+        return two_lines(token, token.organization_name if token.location_name else _("not read yet"))
 
-    @display(description="Owns")
+    @display(description=gettext_lazy("Owns"))
     def owns(self, token: ContentToken) -> str:
-        return two_lines(f"{token.apps:,} {'app' if token.apps == 1 else 'apps'}", totals_words(token))
+        return two_lines(count_of(token.apps, "app"), totals_words(token))
 
-    @display(description="Token valid until", ordering="expires_at")
+    @display(description=gettext_lazy("Token valid until"), ordering="expires_at")
     def valid_until(self, token: ContentToken) -> str:
         return time_tag(token.expires_at)
 
-    @display(description="Last sync", ordering="last_synced_at")
+    @display(description=gettext_lazy("Last sync"), ordering="last_synced_at")
     def last_sync(self, token: ContentToken) -> str:
-        return time_tag(token.last_synced_at, "not yet")
+        return time_tag(token.last_synced_at, _("not yet"))
 
-    @display(description="Status")
+    @display(description=gettext_lazy("Status"))
     def status(self, token: ContentToken) -> str:
         state, sentence = standing(token)
         return standing_badge(token) if state in ("valid", "new") else two_lines(standing_badge(token), sentence)
@@ -90,8 +96,10 @@ class ContentTokenAdmin(ReadOnlyAdmin):
             except NoContentToken as error:
                 form.add_error("token", str(error))
             else:
-                return self.done(request, "Apple is asked what this location owns.", self.url("change", token.pk))
-        return self.page(request, "admin/licences/add.html", title="Add a content token", form=form, back=self.list_url)
+                return self.done(request, _("Apple is asked what this location owns."), self.url("change", token.pk))
+        return self.page(
+            request, "admin/licences/add.html", title=_("Add a content token"), form=form, back=self.list_url
+        )
 
     def state_mark(self, request: HttpRequest, token: ContentToken) -> HttpResponse:
         return JsonResponse({"mark": mark_of(token)})
@@ -105,36 +113,42 @@ class ContentTokenAdmin(ReadOnlyAdmin):
             except NoContentToken as error:
                 form.add_error("token", str(error))
             else:
-                return self.done(request, "The content token was renewed. It is checked with Apple now.", back)
+                return self.done(request, _("The content token was renewed. It is checked with Apple now."), back)
         return self.form_page(
             request,
             form,
-            title=f"Renew the content token of {token}",
-            intro="Download a new content token of the same location from Apple Business or School Manager, below "
-            "Preferences, Payments and Billing. Licences stay as they are.",
-            button="Renew",
+            title=_("Renew the content token of %(token)s") % {"token": token},
+            intro=_(
+                "Download a new content token of the same location from Apple Business or School Manager, below "
+                "Preferences, Payments and Billing. Licences stay as they are."
+            ),
+            button=_("Renew"),
             back=back,
             crumb=(str(token), back),
         )
 
     def sync(self, request: HttpRequest, token: ContentToken) -> HttpResponse:
         request_sync(token, actor_of(request))
-        return self.done(request, "Apple is asked again.", self.url("change", token.pk))
+        return self.done(request, _("Apple is asked again."), self.url("change", token.pk))
 
     def take_over(self, request: HttpRequest, token: ContentToken) -> HttpResponse:
         back = self.url("change", token.pk)
         form = ConfirmForm(posted(request), account=request.get_account())
         if request.method == "POST" and form.is_valid():
             take_over(token, actor_of(request))
-            return self.done(request, "Pomona is entered at Apple as what manages this location.", back)
-        other = token.other_mdm or "another device management"
+            return self.done(request, _("Pomona is entered at Apple as what manages this location."), back)
+        other = token.other_mdm or _("another device management")
         return self.form_page(
             request,
             form,
-            title=f"Take {token} over",
-            intro=f"At Apple, {other} is entered as what manages this location. Pomona is entered in its place; licences that "
-            f"it gave out stay with their devices. Take the location out of {other} first, or both go on giving and taking.",
-            button="Take it over",
+            title=_("Take %(token)s over") % {"token": token},
+            intro=_(
+                "At Apple, %(other)s is entered as what manages this location. Pomona is entered in its place; "
+                "licences that it gave out stay with their devices. Take the location out of %(other)s first, or "
+                "both go on giving and taking."
+            )
+            % {"other": other},
+            button=_("Take it over"),
             back=back,
             danger=True,
             crumb=(str(token), back),
@@ -146,15 +160,17 @@ class ContentTokenAdmin(ReadOnlyAdmin):
         if request.method == "POST" and form.is_valid():
             gives_back = form.cleaned_data["licences"] == GIVE_BACK
             remove_token(token, actor_of(request), gives_back=gives_back)
-            words = "goes as soon as its licences are back." if gives_back else "was removed."
-            return self.done(request, f"{name} {words}", self.list_url)
+            words = _("%(name)s goes as soon as its licences are back.") if gives_back else _("%(name)s was removed.")
+            return self.done(request, words % {"name": name}, self.list_url)
         return self.form_page(
             request,
             form,
-            title=f"Remove {name}",
-            intro="Apps of this location are installed without licences from then on: free of charge, or bought by whoever uses "
-            "the device. Nothing is taken off any device.",
-            button="Remove this location",
+            title=_("Remove %(name)s") % {"name": name},
+            intro=_(
+                "Apps of this location are installed without licences from then on: free of charge, or bought by "
+                "whoever uses the device. Nothing is taken off any device."
+            ),
+            button=_("Remove this location"),
             back=back,
             danger=True,
             crumb=(name, back),
@@ -166,12 +182,16 @@ class ContentTokenAdmin(ReadOnlyAdmin):
         number = row_number(request.POST.get("store_id"))
         asset = token.assets.filter(adam_id=number, product_type="App").first() if number else None
         if asset is None:
-            return self.refused(request, "This location does not own that app.", back)
+            return self.refused(request, _("This location does not own that app."), back)
         try:
             app = add_store_app(request.get_account(), store_id=asset.adam_id, actor=actor_of(request))
         except CatalogError as error:
             return self.refused(request, str(error), back)
-        return self.done(request, f"{asset} is in the catalogue now: assign it to groups of devices.", _page_of(app.pk))
+        return self.done(
+            request,
+            _("%(asset)s is in the catalogue now: assign it to groups of devices.") % {"asset": asset},
+            _page_of(app.pk),
+        )
 
 
 def _page_of(pk: int) -> str:

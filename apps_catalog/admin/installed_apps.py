@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
 
 from apps_catalog.services import installed
 from devices.models import Device, InstalledApp
@@ -24,23 +25,24 @@ class InstalledAppPages:
     )
 
     def manage_app(self, request: HttpRequest, device: Device) -> HttpResponse:
-        sentence = "{} is asked to let {} be managed; a person may have to agree on the device."
+        sentence = _("{} is asked to let {} be managed; a person may have to agree on the device.")
         return self._ask(request, device, installed.request_management, sentence)
 
     def update_app(self, request: HttpRequest, device: Device) -> HttpResponse:
-        return self._ask(request, device, installed.update, "{} is sent the newest version of {}.")
+        return self._ask(request, device, installed.update, _("{} is sent the newest version of {}."))
 
     def uninstall_app(self, request: HttpRequest, device: Device) -> HttpResponse:
         """The first post asks, the second one (`confirmed`) does it."""
         if "confirmed" in request.POST:
-            return self._ask(request, device, installed.uninstall, "{} is told to remove {}.")
+            return self._ask(request, device, installed.uninstall, _("{} is told to remove {}."))
         app = _posted_app(request, device)
         return self.form_page(
             request,
             ConfirmForm(account=request.get_account()),
-            title=f"Remove {app.name or app.identifier}",
-            intro=f"{device} deletes the app with its data. Should a group bring the app, the device gets it again.",
-            button="Remove the app",
+            title=_("Remove %(name)s") % {"name": app.name or app.identifier},
+            intro=_("%(device)s deletes the app with its data. Should a group bring the app, the device gets it again.")
+            % {"device": device},
+            button=_("Remove the app"),
             back=self._apps_url(device),
             danger=True,
             hidden=[("app", app.pk), ("confirmed", "1")],

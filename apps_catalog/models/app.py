@@ -4,6 +4,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy
 
 from mdm.accounts.scoping import AccountQuerySet, AccountScoped
 
@@ -11,15 +12,15 @@ from mdm.accounts.scoping import AccountQuerySet, AccountScoped
 class AppType(models.TextChoices):
     """As `app_type` in the API."""
 
-    STORE = "app store", "App Store app"
-    ENTERPRISE = "enterprise", "In-house app or package"
-    CUSTOM = "custom b2b", "Custom app"
+    STORE = "app store", gettext_lazy("App Store app")
+    ENTERPRISE = "enterprise", gettext_lazy("In-house app or package")
+    CUSTOM = "custom b2b", gettext_lazy("Custom app")
 
 
 class ProcessingStatus(models.TextChoices):
-    QUEUED = "queued", "Waiting for its details"
-    PROCESSED = "processed", "Ready"
-    FAILED = "failed", "Its details could not be found"
+    QUEUED = "queued", gettext_lazy("Waiting for its details")
+    PROCESSED = "processed", gettext_lazy("Ready")
+    FAILED = "failed", gettext_lazy("Its details could not be found")
 
 
 class AppQuerySet(AccountQuerySet):
@@ -79,8 +80,8 @@ class App(AccountScoped):
 
 
 class PackageKind(models.TextChoices):
-    IPA = "ipa", "iOS app"
-    PKG = "pkg", "macOS package"
+    IPA = "ipa", gettext_lazy("iOS app")
+    PKG = "pkg", gettext_lazy("macOS package")
 
 
 STORED_APPS = "apps"

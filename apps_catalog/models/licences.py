@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from devices.models import Device
 from mdm.accounts.scoping import AccountScoped
@@ -118,16 +119,16 @@ class ContentAsset(AccountScoped):
 
 
 class LicenceState(models.TextChoices):
-    WANTED = "wanted", "Waiting for a licence"
-    ASKING = "asking", "Being assigned"
-    ASSIGNED = "assigned", "Assigned"
-    LEAVING = "leaving", "To be given back"
-    GIVING_BACK = "giving_back", "Being given back"
+    WANTED = "wanted", gettext_lazy("Waiting for a licence")
+    ASKING = "asking", gettext_lazy("Being assigned")
+    ASSIGNED = "assigned", gettext_lazy("Assigned")
+    LEAVING = "leaving", gettext_lazy("To be given back")
+    GIVING_BACK = "giving_back", gettext_lazy("Being given back")
 
 
 class RequestKind(models.TextChoices):
-    ASSOCIATE = "associate", "Give out"
-    DISASSOCIATE = "disassociate", "Give back"
+    ASSOCIATE = "associate", gettext_lazy("Give out")
+    DISASSOCIATE = "disassociate", gettext_lazy("Give back")
 
 
 class LicenceRequest(AccountScoped):

@@ -1,4 +1,5 @@
 from django.db import models
+from django.utils.translation import gettext_lazy
 
 from apps_catalog.models.app import App
 from mdm.accounts.scoping import AccountScoped
@@ -8,14 +9,14 @@ from mdm.common.fields import EncryptedTextField, SecretHolder
 class ValueType(models.TextChoices):
     """As `value_type` in the API."""
 
-    BOOLEAN = "boolean", "Boolean"
-    DATE = "date", "Date"
-    FLOAT = "float", "Float"
-    FLOAT_ARRAY = "float array", "Float array"
-    INTEGER = "integer", "Integer"
-    INTEGER_ARRAY = "integer array", "Integer array"
-    STRING = "string", "String"
-    STRING_ARRAY = "string array", "String array"
+    BOOLEAN = "boolean", gettext_lazy("Boolean")
+    DATE = "date", gettext_lazy("Date")
+    FLOAT = "float", gettext_lazy("Float")
+    FLOAT_ARRAY = "float array", gettext_lazy("Float array")
+    INTEGER = "integer", gettext_lazy("Integer")
+    INTEGER_ARRAY = "integer array", gettext_lazy("Integer array")
+    STRING = "string", gettext_lazy("String")
+    STRING_ARRAY = "string array", gettext_lazy("String array")
 
 
 class ManagedConfig(AccountScoped, SecretHolder):

@@ -9,6 +9,8 @@ from django.contrib import admin
 from django.db.models import Count, Max
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.utils.http import content_disposition_header
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from devices.admin.script_words import macs
@@ -34,17 +36,20 @@ VERSIONS_SHOWN = 20
 
 class CertificateForm(PageForm):
     file = SmallFileField(
-        what="a certificate",
+        what=gettext_lazy("a certificate"),
         most_bytes=MAX_BYTES,
-        label="Certificate with its key",
-        help_text="A .p12 file as Keychain Access exports it, or one PEM file with certificate, key and chain.",
+        label=gettext_lazy("Certificate with its key"),
+        help_text=gettext_lazy(
+            "A .p12 file as Keychain Access exports it, or one PEM file with certificate, key and chain."
+        ),
     )
     password = forms.CharField(
+        label=gettext_lazy("Password"),
         required=False,
         strip=False,
         max_length=200,
         widget=forms.PasswordInput(attrs={"autocomplete": "off"}),
-        help_text="Of the file, if it has one. It is not kept; the key is encrypted by Pomona.",
+        help_text=gettext_lazy("Of the file, if it has one. It is not kept; the key is encrypted by Pomona."),
     )
 
 
@@ -73,7 +78,7 @@ class ScriptAgentAdmin(OnePageAdmin):
     def get_queryset(self, request: HttpRequest) -> Any:
         return super().get_queryset(request).defer("private_key")
 
-    @display(description="Name")
+    @display(description=gettext_lazy("Name"))
     def name(self, certificate: InstallerCertificate) -> str:
         return certificate.common_name
 
@@ -92,20 +97,22 @@ class ScriptAgentAdmin(OnePageAdmin):
             except InstallerCertificateError as error:
                 form.add_error("password" if "pass" in str(error).lower() else "file", str(error))
             else:
-                return self.done(request, "The certificate signs the agent's package from now on.", self.list_url)
+                return self.done(request, _("The certificate signs the agent's package from now on."), self.list_url)
         return self._page(request, form, status=422)
 
     def remove(self, request: HttpRequest, certificate: InstallerCertificate) -> HttpResponse:
         if request.method == "POST":
             remove_installer_certificate(certificate, actor_of(request))
-            return self.done(request, "The certificate is removed, its key deleted.", self.list_url)
+            return self.done(request, _("The certificate is removed, its key deleted."), self.list_url)
         return self.form_page(
             request,
             ConfirmForm(account=request.get_account()),
-            title=f"Remove {certificate.common_name}",
-            intro="Its key is deleted. The package of the agent is not signed any more, so that no further Mac gets the agent "
-            "by itself, and none a newer one. Macs that have it go on running scripts.",
-            button="Remove the certificate",
+            title=_("Remove %(common_name)s") % {"common_name": certificate.common_name},
+            intro=_(
+                "Its key is deleted. The package of the agent is not signed any more, so that no further Mac "
+                "gets the agent by itself, and none a newer one. Macs that have it go on running scripts."
+            ),
+            button=_("Remove the certificate"),
             back=self.list_url,
             danger=True,
         )
@@ -130,7 +137,7 @@ class ScriptAgentAdmin(OnePageAdmin):
         return self.page(
             request,
             "admin/scripts/agent.html",
-            title="Script agent",
+            title=_("Script agent"),
             status=status,
             certificate=certificate,
             concerns=concerns(certificate) if certificate else [],

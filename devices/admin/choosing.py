@@ -4,6 +4,8 @@ from typing import Any
 
 from django import forms
 from django.db.models import Count, Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from devices.models import Device
 from mdm.accounts.admin_forms import PageForm
@@ -36,7 +38,7 @@ class NamedDevicesField(forms.CharField):
             "required": False,
             "max_length": MAX_NAMED * 100,
             "widget": forms.Textarea(attrs={"rows": 3}),
-            "help_text": "One on each line: serial number, UDID or name.",
+            "help_text": gettext_lazy("One on each line: serial number, UDID or name."),
         }
         super().__init__(**(defaults | options))
 
@@ -59,7 +61,9 @@ def named_devices(text: str, account: Account) -> list[Device]:
     """The devices of these lines, or an error that says which line names none or several."""
     lines = list(dict.fromkeys(line.strip() for line in text.splitlines() if line.strip()))
     if len(lines) > MAX_NAMED:
-        raise forms.ValidationError(f"At most {MAX_NAMED} devices at once. For more, use a group.")
+        raise forms.ValidationError(
+            _("At most %(max_named)s devices at once. For more, use a group.") % {"max_named": MAX_NAMED}
+        )
     devices = Device.objects.for_account(account).without_facts()
     spellings = {*lines, *(line.upper() for line in lines)}
     named = Q(serial_number__in=spellings) | Q(udid__in=spellings) | Q(name__in=lines)
@@ -71,7 +75,8 @@ def named_devices(text: str, account: Account) -> list[Device]:
         if len(matching) == 1:
             chosen.append(matching[0])
         else:
-            faults.append(f"“{line[:80]}” is {'the name of several devices' if matching else 'no device'}.")
+            fault = _("“%(line)s” is the name of several devices.") if matching else _("“%(line)s” is no device.")
+            faults.append(fault % {"line": line[:80]})
     if faults:
         raise forms.ValidationError(faults[:FAULTS_SHOWN])
     return list({one.pk: one for one in chosen}.values())

@@ -4,6 +4,9 @@ from typing import Any
 
 from django import forms
 from django.db.models import Q
+from django.utils.text import format_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from devices.admin.choosing import GroupChoice, NamedDevicesField, named_devices, with_numbers, without_empty
 from devices.models import AssignmentGroup, CustomAttribute, Device, DeviceGroup, DeviceState, Platform, RunAs
@@ -20,6 +23,7 @@ from mdm.accounts.admin_forms import PageForm, SmallFileField
 from mdm.accounts.models import Account
 
 UNITS = {"seconds": 1, "minutes": 60, "hours": 3600}
+UNIT_WORDS = {"seconds": gettext_lazy("seconds"), "minutes": gettext_lazy("minutes"), "hours": gettext_lazy("hours")}
 FIRST_LINES = "#!/bin/sh\n"
 MACS = Q(devices__removed_at=None, devices__platform=Platform.MACOS, devices__state=DeviceState.ENROLLED)
 
@@ -27,9 +31,13 @@ MACS = Q(devices__removed_at=None, devices__platform=Platform.MACOS, devices__st
 class ScriptForm(PageForm):
     """Cleans to `name`, `content` (bytes) and `variable_support`. Browsers send line ends that no shell takes: they go."""
 
-    name = forms.CharField(max_length=255, help_text="For you and your colleagues; Macs do not see it.")
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=255,
+        help_text=gettext_lazy("For you and your colleagues; Macs do not see it."),
+    )
     content = forms.CharField(
-        label="Script",
+        label=gettext_lazy("Script"),
         required=False,
         strip=False,
         widget=forms.Textarea(
@@ -43,21 +51,28 @@ class ScriptForm(PageForm):
                 "class": "pm-editor",
             }
         ),
-        help_text="The first line says what runs it, for example #!/bin/sh, #!/bin/zsh or #!/usr/bin/python3.",
+        help_text=gettext_lazy(
+            "The first line says what runs it, for example #!/bin/sh, #!/bin/zsh or #!/usr/bin/python3."
+        ),
     )
     file = SmallFileField(
-        what="a script",
+        what=gettext_lazy("a script"),
         most_bytes=MAX_BYTES * 2,  # what is a little too large is told so below, with the number
-        label="or a file",
+        label=gettext_lazy("or a file"),
         required=False,
         widget=forms.FileInput(attrs={"data-code-file": "content"}),
-        help_text=f"Takes the place of the text above. UTF-8, up to {MAX_BYTES // 1024} KiB.",
+        help_text=format_lazy(
+            gettext_lazy("Takes the place of the text above. UTF-8, up to {most} KiB."), most=MAX_BYTES // 1024
+        ),
     )
     variable_support = forms.BooleanField(
         required=False,
-        label="Fill in variables",
-        help_text="{{serial_number}}, {{device_name}} or the name of a custom attribute becomes the value of the Mac when it "
-        "fetches the script. Values stand there as they are: quote them, and do not trust those that a user can choose.",
+        label=gettext_lazy("Fill in variables"),
+        help_text=gettext_lazy(
+            "{{serial_number}}, {{device_name}} or the name of a custom attribute becomes the value of the "
+            "Mac when it fetches the script. Values stand there as they are: quote them, and do not trust "
+            "those that a user can choose."
+        ),
     )
 
     def clean(self) -> dict[str, Any]:
@@ -82,45 +97,52 @@ class RunForm(PageForm):
 
     failed = forms.BooleanField(required=False)
     device_groups = GroupChoice(
-        DeviceGroup.objects.none(), noun="Mac", required=False, label="All Macs of device groups"
+        DeviceGroup.objects.none(), noun="Mac", required=False, label=gettext_lazy("All Macs of device groups")
     )
     assignment_groups = GroupChoice(
-        AssignmentGroup.objects.none(), noun="Mac", required=False, label="All Macs of assignment groups"
+        AssignmentGroup.objects.none(), noun="Mac", required=False, label=gettext_lazy("All Macs of assignment groups")
     )
-    devices = NamedDevicesField(label="Single Macs")
+    devices = NamedDevicesField(label=gettext_lazy("Single Macs"))
     run_as = forms.ChoiceField(
-        label="Run as",
+        label=gettext_lazy("Run as"),
         choices=[
-            (RunAs.ROOT.value, "root: it may do anything"),
-            (RunAs.CONSOLE_USER.value, "whoever is signed in at the screen; fails where nobody is"),
+            (RunAs.ROOT.value, gettext_lazy("root: it may do anything")),
+            (RunAs.CONSOLE_USER.value, gettext_lazy("whoever is signed in at the screen; fails where nobody is")),
         ],
         initial=RunAs.ROOT.value,
         widget=forms.RadioSelect,
     )
     timeout = forms.IntegerField(
-        label="Time limit",
+        label=gettext_lazy("Time limit"),
         min_value=1,
         initial=TIMEOUT_SECONDS // UNITS["minutes"],
-        help_text="A script that takes longer is ended by the Mac and counts as failed. At most a day.",
+        help_text=gettext_lazy("A script that takes longer is ended by the Mac and counts as failed. At most a day."),
     )
-    unit = forms.ChoiceField(label="of", choices=[(unit, unit) for unit in UNITS], initial="minutes")
+    unit = forms.ChoiceField(label=gettext_lazy("of"), choices=list(UNIT_WORDS.items()), initial="minutes")
     custom_attribute = forms.ModelChoiceField(
         CustomAttribute.objects.none(),
         required=False,
-        label="Put the output into a custom attribute",
-        empty_label="No: only keep it with the job",
-        help_text="Of each Mac where the script ends with 0. Of a secret attribute, the output is shown nowhere else.",
+        label=gettext_lazy("Put the output into a custom attribute"),
+        empty_label=gettext_lazy("No: only keep it with the job"),
+        help_text=gettext_lazy(
+            "Of each Mac where the script ends with 0. Of a secret attribute, the output is shown nowhere else."
+        ),
     )
     custom_attribute_regex = forms.CharField(
         required=False,
         strip=False,
         max_length=MAX_REGEX_LENGTH,
-        label="Take out of the output",
+        label=gettext_lazy("Take out of the output"),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "placeholder": "\\n"}),
-        help_text="A regular expression; whatever it matches is removed before. \\n takes out the line ends.",
+        help_text=gettext_lazy(
+            "A regular expression; whatever it matches is removed before. \\n takes out the line ends."
+        ),
     )
     name = forms.CharField(
-        required=False, max_length=255, label="Name of the job", help_text="To find it again. It may stay empty."
+        required=False,
+        max_length=255,
+        label=gettext_lazy("Name of the job"),
+        help_text=gettext_lazy("To find it again. It may stay empty."),
     )
 
     def __init__(self, *args: Any, account: Account, again: Any = None, **options: Any) -> None:
@@ -128,7 +150,10 @@ class RunForm(PageForm):
         self.account, self.again = account, again
         self.again_macs = failed_macs(again) if again else []
         if self.again_macs:
-            self.fields["failed"].label = f"Those on which job {again.job_id} failed ({len(self.again_macs):,})"
+            self.fields["failed"].label = _("Those on which job %(job_id)s failed (%(again_macs)s)") % {
+                "job_id": again.job_id,
+                "again_macs": f"{len(self.again_macs):,}",
+            }
         else:
             del self.fields["failed"]
         groups, assigned = self.fields["device_groups"], self.fields["assignment_groups"]
@@ -143,7 +168,7 @@ class RunForm(PageForm):
         found = named_devices(self.cleaned_data["devices"], self.account)
         others = [str(one) for one in found if not (one.is_mac and one.is_enrolled)]
         if others:
-            raise forms.ValidationError([f"“{name}” is no enrolled Mac." for name in others[:5]])
+            raise forms.ValidationError([_("“%(name)s” is no enrolled Mac.") % {"name": name} for name in others[:5]])
         return found
 
     def clean_custom_attribute_regex(self) -> str:
@@ -157,10 +182,10 @@ class RunForm(PageForm):
     def clean(self) -> dict[str, Any]:
         given = super().clean()
         if "timeout" in given and "unit" in given and self.timeout_seconds > MAX_TIMEOUT_SECONDS:
-            self.add_error("timeout", "That is longer than a day.")
+            self.add_error("timeout", _("That is longer than a day."))
         named = (given.get(name) for name in ("failed", "device_groups", "assignment_groups", "devices"))
         if not self.errors and not any(named):
-            raise forms.ValidationError("Choose a group, or name a Mac.")
+            raise forms.ValidationError(_("Choose a group, or name a Mac."))
         return given
 
     @property

@@ -8,6 +8,7 @@ from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Substr
 from django.urls import reverse
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from devices.admin.script_words import (
     HIDDEN,
@@ -63,7 +64,7 @@ def page_of(job: ScriptJob, stage: Stage | None, after: int) -> dict[str, Any]:
         "reach": macs(tally.total()),
         "boxes": [(one.value, tally[one], *STAGES[one], one is stage) for one in Stage],
         "stage": stage,
-        "stage_words": STAGES[stage][0] if stage else "All Macs",
+        "stage_words": STAGES[stage][0] if stage else _("All Macs"),
         "rows": [_row(job, run) for run in found[:PAGE]],
         "more": f"{url}?state={stage.value if stage else ''}&after={found[PAGE - 1].pk}" if len(found) > PAGE else "",
         "is_first": not after,
@@ -130,7 +131,7 @@ def output_page(job: ScriptJob, device_pk: int | None) -> dict[str, Any]:
     else:
         run = runs.order_by(F("finished_at").desc(nulls_last=True), "pk").first()
     if run is None:
-        return {"title": "Output", "job": job, "run": None}
+        return {"title": _("Output"), "job": job, "run": None}
     kept = len(run.response.encode())
     return {
         "title": str(run.device),

@@ -3,6 +3,8 @@
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 from unfold.decorators import display
 from unfold.views import ChangeList
 
@@ -29,10 +31,10 @@ class JobList(ChangeList):
 
 
 class ProgressFilter(admin.SimpleListFilter):
-    title, parameter_name = "State", "state"
+    title, parameter_name = gettext_lazy("State"), "state"
 
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
-        return [("open", "Under way"), ("over", "Over"), ("failed", "Failed on some Macs")]
+        return [("open", _("Under way")), ("over", _("Over")), ("failed", _("Failed on some Macs"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         runs = ScriptRun.objects.filter(job=OuterRef("pk"))
@@ -43,11 +45,11 @@ class ProgressFilter(admin.SimpleListFilter):
 
 @admin.register(ScriptJob)
 class ScriptJobAdmin(ReadOnlyAdmin):
-    list_title = "Script jobs"
+    list_title = gettext_lazy("Script jobs")
     list_display = ("job", "state_badge", "progress", "started")
     list_filter = (ProgressFilter,)
     search_fields = ("script_name", "name", "job_id")
-    search_help_text = "Script, name or number"
+    search_help_text = gettext_lazy("Script, name or number")
     ordering = ("-id",)
     list_per_page = 50
     paginator = EndlessPaginator
@@ -57,10 +59,12 @@ class ScriptJobAdmin(ReadOnlyAdmin):
         Page("<int:pk>/state/", "state", Action.VIEW),
     )
     empty_state = EmptyState(
-        "No script was run in the last month",
-        "When a script is set to run on Macs, this is a job. It stands here for a month, with how the script ended on each "
-        "of them and what it printed.",
-        "Run a script",
+        gettext_lazy("No script was run in the last month"),
+        gettext_lazy(
+            "When a script is set to run on Macs, this is a job. It stands here for a month, with how the "
+            "script ended on each of them and what it printed."
+        ),
+        gettext_lazy("Run a script"),
         "admin:devices_script_choose",
         Action.MANAGE_DEVICES,
         "play_circle",
@@ -74,19 +78,19 @@ class ScriptJobAdmin(ReadOnlyAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: object) -> type[ChangeList]:
         return JobList
 
-    @display(description="Job")
+    @display(description=gettext_lazy("Job"))
     def job(self, job: ScriptJob) -> str:
         return two_lines(job.name or job.script_name, f"{job.script_name} · {job.job_id}" if job.name else job.job_id)
 
-    @display(description="State")
+    @display(description=gettext_lazy("State"))
     def state_badge(self, job: ScriptJob) -> str:
         return job_badge(job, job.tally)
 
-    @display(description="Macs")
+    @display(description=gettext_lazy("Macs"))
     def progress(self, job: ScriptJob) -> str:
         return bar(job.tally)
 
-    @display(description="Started")
+    @display(description=gettext_lazy("Started"))
     def started(self, job: ScriptJob) -> str:
         return two_lines(time_tag(job.created_at), job.created_by)
 
@@ -113,16 +117,16 @@ class ScriptJobAdmin(ReadOnlyAdmin):
                 count = cancel_job(job, actor_of(request))
             except NotPossible as error:
                 return self.refused(request, str(error), back)
-            return self.done(request, f"Taken back from {macs(count)}.", back)
+            return self.done(request, _("Taken back from %(count)s.") % {"count": macs(count)}, back)
         tally = tallies([job])[job.pk]
         waiting, begun = tally[Stage.WAITING], tally[Stage.SENT] + tally[Stage.RUNNING]
-        rest = f" {macs(begun)} received it already and will finish it." if begun else ""
+        rest = [_("%(begun)s received it already and will finish it.") % {"begun": macs(begun)}] if begun else []
         return self.form_page(
             request,
             ConfirmForm(account=request.get_account()),
-            title=f"Take back {job.name or job.script_name}",
-            intro=f"{macs(waiting)} {'has' if waiting == 1 else 'have'} not fetched it and will not run it.{rest}",
-            button=f"Take it back from {macs(waiting)}",
+            title=_("Take back %(name)s") % {"name": job.name or job.script_name},
+            intro=" ".join([_not_run(waiting), *rest]),
+            button=_("Take it back from %(waiting)s") % {"waiting": macs(waiting)},
             back=back,
             danger=True,
             crumb=(job.name or job.script_name, back),
@@ -134,3 +138,11 @@ class ScriptJobAdmin(ReadOnlyAdmin):
         if device:
             return JsonResponse({"mark": mark_of_run(job.runs.defer("response", "sealed_response").get(device=device))})
         return JsonResponse({"mark": mark_of(tallies([job])[job.pk])})
+
+
+def _not_run(waiting: int) -> str:
+    return ngettext(
+        "%(waiting)s has not fetched it and will not run it.",
+        "%(waiting)s have not fetched it and will not run it.",
+        waiting,
+    ) % {"waiting": macs(waiting)}

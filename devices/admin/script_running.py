@@ -6,6 +6,8 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from devices.admin.script_forms import RunForm
 from devices.admin.script_words import length_words, macs
@@ -18,7 +20,7 @@ from mdm.accounts.admin_base import actor_of, row_number
 from mdm.accounts.admin_forms import posted
 
 NAMED = 12
-EMPTY = "There is no enrolled Mac among these."
+EMPTY = gettext_lazy("There is no enrolled Mac among these.")
 
 
 class RunScriptPages:
@@ -48,7 +50,7 @@ class RunScriptPages:
         return self.page(
             request,
             "admin/scripts/run.html",
-            title=f"Run {script.name}",
+            title=_("Run %(name)s") % {"name": script.name},
             status=422 if form.errors and "change" not in request.POST else 200,
             crumb=(script.name, back),
             script=script,
@@ -72,7 +74,7 @@ class RunScriptPages:
         return self.page(
             request,
             "admin/scripts/confirm.html",
-            title=f"Run {script.name} on {macs(len(found))}?",
+            title=_("Run %(name)s on %(found)s?") % {"name": script.name, "found": macs(len(found))},
             crumb=(script.name, self.url("change", script.pk)),
             script=script,
             reach=macs(len(found)),

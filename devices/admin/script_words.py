@@ -9,6 +9,8 @@ from enum import StrEnum
 from django.db.models import Q
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from devices.models import RunState, ScriptJob, ScriptRun
 from devices.services.script_jobs import JobStatus, count_runs, status_of
@@ -18,7 +20,7 @@ from mdm.common.words import count_of, duration
 EXCERPT_LENGTH = 160
 # Enough of an output for an excerpt, however many colours and empty lines it begins with.
 READ_FOR_EXCERPT = 800
-HIDDEN = "Kept in a secret attribute."
+HIDDEN = gettext_lazy("Kept in a secret attribute.")
 
 
 class Stage(StrEnum):
@@ -33,12 +35,12 @@ class Stage(StrEnum):
 
 
 STAGES = {
-    Stage.WAITING: ("Waiting", "has not fetched it yet"),
-    Stage.SENT: ("Sent", "has it, and has not begun"),
-    Stage.RUNNING: ("Running", "is at it now"),
-    Stage.COMPLETED: ("Completed", "ended with 0"),
-    Stage.FAILED: ("Failed", "ended otherwise, or not at all"),
-    Stage.CANCELLED: ("Cancelled", "taken back before"),
+    Stage.WAITING: (gettext_lazy("Waiting"), gettext_lazy("has not fetched it yet")),
+    Stage.SENT: (gettext_lazy("Sent"), gettext_lazy("has it, and has not begun")),
+    Stage.RUNNING: (gettext_lazy("Running"), gettext_lazy("is at it now")),
+    Stage.COMPLETED: (gettext_lazy("Completed"), gettext_lazy("ended with 0")),
+    Stage.FAILED: (gettext_lazy("Failed"), gettext_lazy("ended otherwise, or not at all")),
+    Stage.CANCELLED: (gettext_lazy("Cancelled"), gettext_lazy("taken back before")),
 }
 TONES = {
     Stage.WAITING: "",
@@ -68,10 +70,10 @@ _STAGE_OF = {
     RunState.CANCELLED: Stage.CANCELLED,
 }
 JOB_WORDS = {
-    JobStatus.PENDING: ("Under way", "running"),
-    JobStatus.COMPLETED: ("Completed", "done"),
-    JobStatus.WITH_ERRORS: ("Completed with errors", "failed"),
-    JobStatus.CANCELLED: ("Cancelled", ""),
+    JobStatus.PENDING: (gettext_lazy("Under way"), "running"),
+    JobStatus.COMPLETED: (gettext_lazy("Completed"), "done"),
+    JobStatus.WITH_ERRORS: (gettext_lazy("Completed with errors"), "failed"),
+    JobStatus.CANCELLED: (gettext_lazy("Cancelled"), ""),
 }
 
 # Colours, cursor movements and titles (ECMA-48 control functions), as terminals take them.
@@ -102,14 +104,16 @@ def took(run: ScriptRun) -> str:
 def length_words(length: timedelta) -> str:
     """ "40 s", "5 minutes", "1 h 30 min"."""
     if length < timedelta(seconds=1):
-        return "less than a second"
+        return _("less than a second")
     seconds = int(length.total_seconds())
     if seconds >= 60 and seconds % (3600 if seconds >= 3600 else 60) == 0:
         return duration(length)
     hours, minutes, rest = seconds // 3600, seconds // 60 % 60, seconds % 60
     if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
+        return _("%(hours)s h %(minutes)s min") % {"hours": hours, "minutes": minutes}
+    if minutes:
+        return _("%(minutes)s min %(seconds)s s") % {"minutes": minutes, "seconds": rest}
+    return _("%(seconds)s s") % {"seconds": rest}
 
 
 def output_of(job: ScriptJob, run: ScriptRun) -> str:
@@ -153,7 +157,7 @@ def _by_stage(found: Counter[tuple[str, bool]]) -> Tally:
 def job_badge(job: ScriptJob, tally: Tally) -> SafeString:
     status = status_of(job, _states(tally))
     if status is JobStatus.PENDING and not (tally[Stage.SENT] or tally[Stage.RUNNING] or tally[Stage.COMPLETED]):
-        return badge("Waiting for Macs", "queued") if not tally[Stage.FAILED] else badge(*JOB_WORDS[status])
+        return badge(_("Waiting for Macs"), "queued") if not tally[Stage.FAILED] else badge(*JOB_WORDS[status])
     return badge(*JOB_WORDS[status])
 
 
@@ -173,7 +177,7 @@ def bar(tally: Tally) -> SafeString:
     """A small bar, and the numbers in words: colours are never the only sign."""
     total = tally.total()
     if not total:
-        return format_html('<span class="pm-soft">{}</span>', "no Mac any more")
+        return format_html('<span class="pm-soft">{}</span>', _("no Mac any more"))
     parts, start = [], 0.0
     for stage in BAR:
         width = tally[stage] * 100 / total

@@ -7,6 +7,8 @@ from django.db.models import Count, Max, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from devices.admin.script_forms import FIRST_LINES, ScriptForm
@@ -32,12 +34,12 @@ WRITE, RUN = Action.DESTROY, Action.MANAGE_DEVICES
 
 @admin.register(Script)
 class ScriptAdmin(RunScriptPages, ReadOnlyAdmin):
-    list_title = "Scripts"
-    add_label = "New script"
+    list_title = gettext_lazy("Scripts")
+    add_label = gettext_lazy("New script")
     needs = {"add": WRITE}
     list_display = ("script", "variables", "job_count", "last_job", "changed")
     search_fields = ("name",)
-    search_help_text = "Name"
+    search_help_text = gettext_lazy("Name")
     ordering = ("name", "pk")
     list_per_page = 50
     pages = (
@@ -47,10 +49,13 @@ class ScriptAdmin(RunScriptPages, ReadOnlyAdmin):
         Page("choose/", "choose", RUN),
     )
     empty_state = EmptyState(
-        "No script yet",
-        "A script is a small program that Macs run for you, as root or as whoever is signed in: to set what no profile can "
-        "set, to repair, to look something up. Write it here, say which Macs run it, and read what each of them printed.",
-        "New script",
+        gettext_lazy("No script yet"),
+        gettext_lazy(
+            "A script is a small program that Macs run for you, as root or as whoever is signed in: to set "
+            "what no profile can set, to repair, to look something up. Write it here, say which Macs run it, "
+            "and read what each of them printed."
+        ),
+        gettext_lazy("New script"),
         "admin:devices_script_add",
         WRITE,
         "code",
@@ -66,23 +71,23 @@ class ScriptAdmin(RunScriptPages, ReadOnlyAdmin):
             )
         return super().get_queryset(request)
 
-    @display(description="Script", ordering="name")
+    @display(description=gettext_lazy("Script"), ordering="name")
     def script(self, script: Script) -> str:
         return script.name
 
-    @display(description="Variables", ordering="variable_support")
+    @display(description=gettext_lazy("Variables"), ordering="variable_support")
     def variables(self, script: Script) -> str:
-        return "Filled in" if script.variable_support else "No"
+        return _("Filled in") if script.variable_support else _("No")
 
-    @display(description="Jobs of the last month", ordering="job_total")
+    @display(description=gettext_lazy("Jobs of the last month"), ordering="job_total")
     def job_count(self, script: Script) -> str:
         return f"{script.job_total:,}"
 
-    @display(description="Last job", ordering="last_job_at")
+    @display(description=gettext_lazy("Last job"), ordering="last_job_at")
     def last_job(self, script: Script) -> str:
         return time_tag(script.last_job_at)
 
-    @display(description="Changed", ordering="updated_at")
+    @display(description=gettext_lazy("Changed"), ordering="updated_at")
     def changed(self, script: Script) -> str:
         return time_tag(script.updated_at)
 
@@ -108,7 +113,7 @@ class ScriptAdmin(RunScriptPages, ReadOnlyAdmin):
         if request.method == "POST" and form.is_valid():
             script = create_script(account, **form.script(), actor=actor_of(request))
             return self._saved(request, script)
-        return self._editor(request, form, title="New script", back=self.list_url)
+        return self._editor(request, form, title=_("New script"), back=self.list_url)
 
     def edit(self, request: HttpRequest, script: Script) -> HttpResponse:
         back = self.url("change", script.pk)
@@ -117,13 +122,15 @@ class ScriptAdmin(RunScriptPages, ReadOnlyAdmin):
         if request.method == "POST" and form.is_valid():
             update_script(script, **form.script(), actor=actor_of(request))
             return self._saved(request, script)
-        return self._editor(request, form, title=f"Edit {script.name}", back=back, crumb=(script.name, back))
+        return self._editor(
+            request, form, title=_("Edit %(name)s") % {"name": script.name}, back=back, crumb=(script.name, back)
+        )
 
     def _saved(self, request: HttpRequest, script: Script) -> HttpResponse:
         if "run" in request.POST:
-            return self.done(request, "Saved. Where shall it run?", self.url("run", script.pk))
+            return self.done(request, _("Saved. Where shall it run?"), self.url("run", script.pk))
         return self.done(
-            request, "Saved. Jobs that were set before keep what they were set with.", self.url("change", script.pk)
+            request, _("Saved. Jobs that were set before keep what they were set with."), self.url("change", script.pk)
         )
 
     def _editor(self, request: HttpRequest, form: ScriptForm, **context: Any) -> HttpResponse:
@@ -142,15 +149,21 @@ class ScriptAdmin(RunScriptPages, ReadOnlyAdmin):
         if request.method == "POST":
             name = script.name
             delete_script(script, actor_of(request))
-            return self.done(request, f"The script “{name}” was deleted.", self.list_url)
+            return self.done(request, _("The script “%(name)s” was deleted.") % {"name": name}, self.list_url)
         jobs = recent(script.jobs.all()).count()
-        kept = f" What Macs printed in {count_of(jobs, 'job')} of the last month stays." if jobs else ""
+        kept = (
+            [_("What Macs printed in %(jobs)s of the last month stays.") % {"jobs": count_of(jobs, "job")}]
+            if jobs
+            else []
+        )
         return self.form_page(
             request,
             ConfirmForm(account=request.get_account()),
-            title=f"Delete the script “{script.name}”",
-            intro=f"It cannot be run any more. Jobs that are under way go on: each has its own copy.{kept}",
-            button="Delete the script",
+            title=_("Delete the script “%(name)s”") % {"name": script.name},
+            intro=" ".join(
+                [_("It cannot be run any more. Jobs that are under way go on: each has its own copy."), *kept]
+            ),
+            button=_("Delete the script"),
             back=back,
             danger=True,
             crumb=(script.name, back),
@@ -164,7 +177,7 @@ class ScriptAdmin(RunScriptPages, ReadOnlyAdmin):
         return self.page(
             request,
             "admin/scripts/choose.html",
-            title=f"Run a script on {device}" if device else "Run a script",
+            title=_("Run a script on %(device)s") % {"device": device} if device else _("Run a script"),
             crumb=(str(device), reverse("admin:devices_device_change", args=[device.pk])) if device else None,
             found=[(name, self.url("run", pk) + query) for pk, name in scripts],
         )

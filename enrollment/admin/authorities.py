@@ -8,6 +8,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from enrollment.models import CertificateAuthority, TrustedAuthority
@@ -21,10 +23,17 @@ from mdm.common import certs
 
 
 class TrustForm(PageForm):
-    name = forms.CharField(max_length=200, required=False, help_text="Empty: what the certificate calls itself.")
-    file = SmallFileField(what="a certificate", label="CA certificate", required=False, help_text="PEM or DER.")
+    name = forms.CharField(
+        max_length=200, required=False, help_text=gettext_lazy("Empty: what the certificate calls itself.")
+    )
+    file = SmallFileField(
+        what=gettext_lazy("a certificate"),
+        label=gettext_lazy("CA certificate"),
+        required=False,
+        help_text=gettext_lazy("PEM or DER."),
+    )
     pem = forms.CharField(
-        label="or paste it",
+        label=gettext_lazy("or paste it"),
         required=False,
         widget=forms.Textarea(attrs={"rows": 6, "placeholder": "-----BEGIN CERTIFICATE-----"}),
     )
@@ -32,7 +41,7 @@ class TrustForm(PageForm):
     def clean(self) -> dict[str, Any]:
         file, pem = self.cleaned_data.get("file"), self.cleaned_data.get("pem")
         if not file and not pem and not self.has_error("file"):
-            self.add_error("file", "Choose a file, or paste the certificate below.")
+            self.add_error("file", _("Choose a file, or paste the certificate below."))
         return self.cleaned_data
 
     def certificate(self) -> bytes:
@@ -42,19 +51,21 @@ class TrustForm(PageForm):
 
 @admin.register(TrustedAuthority)
 class TrustedAuthorityAdmin(ReadOnlyAdmin):
-    list_title = "Trusted CAs"
-    add_label = "Trust a CA"
+    list_title = gettext_lazy("Trusted CAs")
+    add_label = gettext_lazy("Trust a CA")
     needs = {"add": Action.CONFIGURE}
     list_display = ("authority", "expires", "since")
     search_fields = ("name", "fingerprint")
-    search_help_text = "Name or fingerprint"
+    search_help_text = gettext_lazy("Name or fingerprint")
     ordering = ("name", "pk")
     pages = (Page("<int:pk>/remove/", "remove", Action.CONFIGURE),)
     empty_state = EmptyState(
-        "No other CA is trusted",
-        "Devices get their certificates from this account's own CA. Trust another one only if your devices bring "
-        "certificates of it.",
-        "Trust a CA",
+        gettext_lazy("No other CA is trusted"),
+        gettext_lazy(
+            "Devices get their certificates from this account's own CA. Trust another one only if your "
+            "devices bring certificates of it."
+        ),
+        gettext_lazy("Trust a CA"),
         "admin:enrollment_trustedauthority_add",
         Action.CONFIGURE,
         "verified_user",
@@ -63,15 +74,15 @@ class TrustedAuthorityAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).defer("subject_der")
 
-    @display(description="CA", ordering="name")
+    @display(description=gettext_lazy("CA"), ordering="name")
     def authority(self, trusted: TrustedAuthority) -> str:
-        return two_lines(trusted, f"SHA-256 {trusted.fingerprint[:16]}…")
+        return two_lines(trusted, _("SHA-256 %(fingerprint)s…") % {"fingerprint": trusted.fingerprint[:16]})
 
-    @display(description="Expires", ordering="not_after")
+    @display(description=gettext_lazy("Expires"), ordering="not_after")
     def expires(self, trusted: TrustedAuthority) -> str:
         return time_tag(trusted.not_after)
 
-    @display(description="Trusted since", ordering="created_at")
+    @display(description=gettext_lazy("Trusted since"), ordering="created_at")
     def since(self, trusted: TrustedAuthority) -> str:
         return time_tag(trusted.created_at)
 
@@ -90,14 +101,20 @@ class TrustedAuthorityAdmin(ReadOnlyAdmin):
             except EnrollmentError as error:
                 form.add_error("file" if form.cleaned_data["file"] else "pem", str(error))
             else:
-                return self.done(request, f"Device certificates of {trusted} are accepted.", self.url("changelist"))
+                return self.done(
+                    request,
+                    _("Device certificates of %(trusted)s are accepted.") % {"trusted": trusted},
+                    self.url("changelist"),
+                )
         return self.form_page(
             request,
             form,
-            title="Trust a CA",
-            intro="Any device with a certificate of this CA can then speak for itself here. Trust only CAs that issue "
-            "certificates to your own devices.",
-            button="Trust it",
+            title=_("Trust a CA"),
+            intro=_(
+                "Any device with a certificate of this CA can then speak for itself here. Trust only CAs that "
+                "issue certificates to your own devices."
+            ),
+            button=_("Trust it"),
             back=self.url("changelist"),
         )
 
@@ -105,14 +122,16 @@ class TrustedAuthorityAdmin(ReadOnlyAdmin):
         if request.method == "POST":
             name = str(trusted)
             stop_trusting(trusted, actor_of(request))
-            return self.done(request, f"{name} is no longer trusted.", self.url("changelist"))
+            return self.done(request, _("%(name)s is no longer trusted.") % {"name": name}, self.url("changelist"))
         return self.form_page(
             request,
             ConfirmForm(account=request.get_account()),
-            title=f"Stop trusting {trusted}",
-            intro="No device can enroll with a certificate of this CA any more. Devices that are enrolled stay until "
-            "you remove them.",
-            button="Stop trusting",
+            title=_("Stop trusting %(trusted)s") % {"trusted": trusted},
+            intro=_(
+                "No device can enroll with a certificate of this CA any more. Devices that are enrolled stay "
+                "until you remove them."
+            ),
+            button=_("Stop trusting"),
             back=self.url("change", trusted.pk),
             danger=True,
         )
@@ -138,7 +157,7 @@ class CertificateAuthorityAdmin(AccountAdmin):
                 "fingerprint": certs.fingerprint(bytes(authority.certificate_der)),
                 "pem": _pem(bytes(authority.certificate_der)),
             }
-        return self.page(request, "admin/enrollment/authority.html", title="Certificate authority", **context)
+        return self.page(request, "admin/enrollment/authority.html", title=_("Certificate authority"), **context)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None

@@ -4,6 +4,8 @@ from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from devices.models import DeviceState
@@ -18,7 +20,7 @@ NO_SETTINGS = "none"
 
 
 class ServerFilter(admin.SimpleListFilter):
-    title, parameter_name = "Server", "server"
+    title, parameter_name = gettext_lazy("Server"), "server"
 
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
         account = request.get_account()
@@ -30,7 +32,7 @@ class ServerFilter(admin.SimpleListFilter):
 
 
 class AssignmentFilter(admin.SimpleListFilter):
-    title, parameter_name = "Settings", "assignment"
+    title, parameter_name = gettext_lazy("Settings"), "assignment"
 
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
         return [(value or NO_SETTINGS, words) for value, words in AssignState.choices]
@@ -42,10 +44,10 @@ class AssignmentFilter(admin.SimpleListFilter):
 
 
 class EnrolledFilter(admin.SimpleListFilter):
-    title, parameter_name = "Enrolled", "enrolled"
+    title, parameter_name = gettext_lazy("Enrolled"), "enrolled"
 
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
-        return [("yes", "Yes"), ("no", "No")]
+        return [("yes", _("Yes")), ("no", _("No"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         is_enrolled = Q(device__state=DeviceState.ENROLLED, device__removed_at=None)
@@ -59,18 +61,21 @@ class EnrolledFilter(admin.SimpleListFilter):
 
 @admin.register(DepDevice)
 class DepDeviceAdmin(ReadOnlyAdmin):
-    list_title = "Devices that Apple lists"
+    list_title = gettext_lazy("Devices that Apple lists")
     list_display = ("listed", "state", "assignment", "at_apple", "assigned_on", "of_server")
     list_select_related = ("server", "device")
     list_filter = (ServerFilter, AssignmentFilter, EnrolledFilter)
     search_fields = ("serial_number", "model", "description", "asset_tag")
-    search_help_text = "Serial number, model or asset tag"
+    search_help_text = gettext_lazy("Serial number, model or asset tag")
     ordering = ("-pk",)
     pages = (Page("<int:pk>/assign-again/", "assign_again", Action.MANAGE_DEVICES, post_only=True),)
     empty_state = EmptyState(
-        "Apple lists no device yet",
-        "Devices appear once a DEP server is connected and devices are assigned to it in Apple Business or School Manager.",
-        "Add a DEP server",
+        gettext_lazy("Apple lists no device yet"),
+        gettext_lazy(
+            "Devices appear once a DEP server is connected and devices are assigned to it in Apple Business "
+            "or School Manager."
+        ),
+        gettext_lazy("Add a DEP server"),
         "admin:enrollment_depserver_add",
         Action.CONFIGURE,
         "devices",
@@ -81,17 +86,17 @@ class DepDeviceAdmin(ReadOnlyAdmin):
         facts = [f"device__{name}" for name in ("information", "security", "location")]
         return super().get_queryset(request).filter(server__removed_at=None).defer(*secrets, *facts)
 
-    @display(description="Device", ordering="serial_number")
+    @display(description=gettext_lazy("Device"), ordering="serial_number")
     def listed(self, row: DepDevice) -> str:
         return two_lines(row.serial_number, row.description or row.model)
 
-    @display(description="Here")
+    @display(description=gettext_lazy("Here"))
     def state(self, row: DepDevice) -> str:
         if row.device is None or row.device.removed_at:
-            return badge("Not a device here")
+            return badge(_("Not a device here"))
         return badge(row.device.get_state_display(), row.device.state)
 
-    @display(description="Settings", ordering="assign_state")
+    @display(description=gettext_lazy("Settings"), ordering="assign_state")
     def assignment(self, row: DepDevice) -> str:
         return (
             two_lines(assign_badge(row.assign_state), row.assign_error)
@@ -99,15 +104,15 @@ class DepDeviceAdmin(ReadOnlyAdmin):
             else assign_badge(row.assign_state)
         )
 
-    @display(description="At Apple", ordering="profile_status")
+    @display(description=gettext_lazy("At Apple"), ordering="profile_status")
     def at_apple(self, row: DepDevice) -> str:
         return row.profile_status or "—"
 
-    @display(description="Listed since", ordering="device_assigned_date")
+    @display(description=gettext_lazy("Listed since"), ordering="device_assigned_date")
     def assigned_on(self, row: DepDevice) -> str:
         return time_tag(row.device_assigned_date)
 
-    @display(description="Server", ordering="server__name")
+    @display(description=gettext_lazy("Server"), ordering="server__name")
     def of_server(self, row: DepDevice) -> str:
         return link(reverse("admin:enrollment_depserver_change", args=[row.server_id]), row.server)
 
@@ -126,6 +131,6 @@ class DepDeviceAdmin(ReadOnlyAdmin):
     def assign_again(self, request: HttpRequest, row: DepDevice) -> HttpResponse:
         back, settings = self.url("change", row.pk), settings_of(row.server)
         if settings is None:
-            return self.refused(request, "The server has no enrollment settings yet.", back)
+            return self.refused(request, _("The server has no enrollment settings yet."), back)
         assign_again(settings, actor_of(request), devices=[row])
-        return self.done(request, f"Apple is asked again for {row}.", back)
+        return self.done(request, _("Apple is asked again for %(row)s.") % {"row": row}, back)

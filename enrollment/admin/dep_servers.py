@@ -7,6 +7,8 @@ from django.contrib import admin
 from django.db.models import Count, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from enrollment.admin.dep_forms import NameForm, ServerForm, TokenForm
@@ -26,12 +28,12 @@ from mdm.common.words import count_of
 
 @admin.register(DepServer)
 class DepServerAdmin(ReadOnlyAdmin):
-    list_title = "DEP servers"
-    add_label = "Add a DEP server"
+    list_title = gettext_lazy("DEP servers")
+    add_label = gettext_lazy("Add a DEP server")
     needs = {"add": Action.CONFIGURE}
     list_display = ("server", "state", "devices", "token_end", "synced")
     search_fields = ("name", "server_name", "organization_name")
-    search_help_text = "Name or organization"
+    search_help_text = gettext_lazy("Name or organization")
     ordering = ("name", "pk")
     pages = (
         Page("key/", "make_key", Action.CONFIGURE, post_only=True),
@@ -46,10 +48,12 @@ class DepServerAdmin(ReadOnlyAdmin):
         Page("<int:pk>/remove/", "remove", Action.CONFIGURE),
     )
     empty_state = EmptyState(
-        "No DEP server yet",
-        "Connect Apple Business or School Manager: the devices that your organization buys appear here by themselves, and "
-        "enroll when they are switched on for the first time.",
-        "Add a DEP server",
+        gettext_lazy("No DEP server yet"),
+        gettext_lazy(
+            "Connect Apple Business or School Manager: the devices that your organization buys appear here "
+            "by themselves, and enroll when they are switched on for the first time."
+        ),
+        gettext_lazy("Add a DEP server"),
         "admin:enrollment_depserver_add",
         Action.CONFIGURE,
         "cloud_sync",
@@ -60,26 +64,26 @@ class DepServerAdmin(ReadOnlyAdmin):
         return super().get_queryset(request).defer(*secrets).annotate(device_total=Count("dep_devices"))
 
     # --- the list -----------------------------------------------------------------------------------------------------
-    @display(description="Server", ordering="name")
+    @display(description=gettext_lazy("Server"), ordering="name")
     def server(self, server: DepServer) -> str:
         return two_lines(server.name, server.organization_name or server.server_name)
 
-    @display(description="State")
+    @display(description=gettext_lazy("State"))
     def state(self, server: DepServer) -> str:
         return server_badge(server)
 
-    @display(description="Devices", ordering="device_total")
+    @display(description=gettext_lazy("Devices"), ordering="device_total")
     def devices(self, server: DepServer) -> str:
         url = f"{reverse('admin:enrollment_depdevice_changelist')}?server={server.pk}"
         return link(url, count_of(server.device_total, "device"))
 
-    @display(description="Token expires", ordering="token_expires_at")
+    @display(description=gettext_lazy("Token expires"), ordering="token_expires_at")
     def token_end(self, server: DepServer) -> str:
         return time_tag(server.token_expires_at)
 
-    @display(description="Last synced", ordering="last_synced_at")
+    @display(description=gettext_lazy("Last synced"), ordering="last_synced_at")
     def synced(self, server: DepServer) -> str:
-        return time_tag(server.last_synced_at, "not yet")
+        return time_tag(server.last_synced_at, _("not yet"))
 
     # --- adding one ---------------------------------------------------------------------------------------------------
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
@@ -93,12 +97,16 @@ class DepServerAdmin(ReadOnlyAdmin):
             except EnrollmentError as error:
                 form.add_error("token", str(error))
             else:
-                return self.done(request, f"{server} is connected. Its devices are being read.", self.home_of(server))
+                return self.done(
+                    request,
+                    _("%(server)s is connected. Its devices are being read.") % {"server": server},
+                    self.home_of(server),
+                )
         status = 422 if request.method == "POST" else 200
         return self.page(
             request,
             "admin/dep/add.html",
-            title="Add a DEP server",
+            title=_("Add a DEP server"),
             status=status,
             form=form,
             key=newest_key(account),
@@ -107,7 +115,7 @@ class DepServerAdmin(ReadOnlyAdmin):
 
     def make_key(self, request: HttpRequest) -> HttpResponse:
         make_key(request.get_account(), actor_of(request))
-        return self.done(request, "The key is made. Download its certificate.", self.url("add"))
+        return self.done(request, _("The key is made. Download its certificate."), self.url("add"))
 
     def certificate(self, request: HttpRequest) -> HttpResponse:
         """Of the newest key, as Apple's portal takes it."""
@@ -130,7 +138,7 @@ class DepServerAdmin(ReadOnlyAdmin):
 
     def sync(self, request: HttpRequest, server: DepServer) -> HttpResponse:
         request_sync(server, actor_of(request))
-        return self.done(request, "A worker asks Apple now. This page follows by itself.", self.home_of(server))
+        return self.done(request, _("A worker asks Apple now. This page follows by itself."), self.home_of(server))
 
     def rename(self, request: HttpRequest, server: DepServer) -> HttpResponse:
         form = NameForm(posted(request), initial={"name": server.name}, account=request.get_account())
@@ -140,8 +148,10 @@ class DepServerAdmin(ReadOnlyAdmin):
             except EnrollmentError as error:
                 form.add_error("name", str(error))
             else:
-                return self.done(request, f"The server is called {server} now.", self.home_of(server))
-        return self._form(request, server, form, title=f"Rename {server}", button="Rename")
+                return self.done(
+                    request, _("The server is called %(server)s now.") % {"server": server}, self.home_of(server)
+                )
+        return self._form(request, server, form, title=_("Rename %(server)s") % {"server": server}, button=_("Rename"))
 
     def renew(self, request: HttpRequest, server: DepServer) -> HttpResponse:
         form = TokenForm(posted(request), posted_files(request), account=request.get_account())
@@ -152,31 +162,39 @@ class DepServerAdmin(ReadOnlyAdmin):
                 form.add_error("token", str(error))
             else:
                 until = f"{renewed.token_expires_at:%Y-%m-%d}"
-                return self.done(request, f"The token is renewed until {until}.", self.home_of(server))
+                return self.done(
+                    request, _("The token is renewed until %(until)s.") % {"until": until}, self.home_of(server)
+                )
         return self._form(
             request,
             server,
             form,
-            title=f"Renew the token of {server}",
-            button="Renew",
-            intro="In Apple's portal, open the same server under device management and choose Download Token. Nothing has to "
-            "be uploaded there: the key of this account stays the same. The old token ends when the new one is made.",
+            title=_("Renew the token of %(server)s") % {"server": server},
+            button=_("Renew"),
+            intro=_(
+                "In Apple's portal, open the same server under device management and choose Download Token. "
+                "Nothing has to be uploaded there: the key of this account stays the same. The old token ends "
+                "when the new one is made."
+            ),
         )
 
     def remove(self, request: HttpRequest, server: DepServer) -> HttpResponse:
         form = TypedConfirmForm(posted(request), expected=server.name, account=request.get_account())
         if request.method == "POST" and form.is_valid():
             remove_server(server, actor_of(request))
-            return self.done(request, f"{server} was removed.", self.list_url)
+            return self.done(request, _("%(server)s was removed.") % {"server": server}, self.list_url)
         return self._form(
             request,
             server,
             form,
-            title=f"Remove {server}",
-            button="Remove this server",
-            intro="Its list of devices goes, with the devices that still await their enrollment. Enrolled devices stay. A "
-            "worker takes the enrollment settings back at Apple, so that no device asks for them any more; if Apple cannot "
-            "be asked, they stay there until the devices are assigned to another server, and the log says so.",
+            title=_("Remove %(server)s") % {"server": server},
+            button=_("Remove this server"),
+            intro=_(
+                "Its list of devices goes, with the devices that still await their enrollment. Enrolled devices "
+                "stay. A worker takes the enrollment settings back at Apple, so that no device asks for them any "
+                "more; if Apple cannot be asked, they stay there until the devices are assigned to another "
+                "server, and the log says so."
+            ),
             danger=True,
         )
 
@@ -190,12 +208,14 @@ class DepServerAdmin(ReadOnlyAdmin):
                 form.show(error.faults)
             else:
                 return self.done(
-                    request, "Stored. A worker brings the settings to Apple and to the devices.", self.home_of(server)
+                    request,
+                    _("Stored. A worker brings the settings to Apple and to the devices."),
+                    self.home_of(server),
                 )
         return self.page(
             request,
             "admin/dep/settings.html",
-            title=f"Enrollment settings of {server}",
+            title=_("Enrollment settings of %(server)s") % {"server": server},
             status=422 if form.errors else 200,
             form=form,
             server=server,
@@ -207,23 +227,30 @@ class DepServerAdmin(ReadOnlyAdmin):
         if request.method == "POST":
             if present:
                 remove_settings(present, actor_of(request))
-            return self.done(request, "The settings are being taken back at Apple.", self.home_of(server))
+            return self.done(request, _("The settings are being taken back at Apple."), self.home_of(server))
         return self._form(
             request,
             server,
             ConfirmForm(account=request.get_account()),
-            title=f"Delete the enrollment settings of {server}",
-            button="Delete the settings",
-            intro="Devices that are set up from now on do not ask this server for management any more. Enrolled devices stay.",
+            title=_("Delete the enrollment settings of %(server)s") % {"server": server},
+            button=_("Delete the settings"),
+            intro=_(
+                "Devices that are set up from now on do not ask this server for management any more. Enrolled "
+                "devices stay."
+            ),
             danger=True,
         )
 
     def assign_again(self, request: HttpRequest, server: DepServer) -> HttpResponse:
         present = settings_of(server)
         if present is None:
-            return self.refused(request, "This server has no enrollment settings yet.", self.home_of(server))
+            return self.refused(request, _("This server has no enrollment settings yet."), self.home_of(server))
         count = assign_again(present, actor_of(request))
-        return self.done(request, f"Apple is asked again for {count_of(count, 'device')}.", self.home_of(server))
+        return self.done(
+            request,
+            _("Apple is asked again for %(devices)s.") % {"devices": count_of(count, "device")},
+            self.home_of(server),
+        )
 
     def _form(self, request: HttpRequest, server: DepServer, form: forms.Form, **context: Any) -> HttpResponse:
         return self.form_page(request, form, back=self.home_of(server), **context)

@@ -9,6 +9,8 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from devices.models import DeviceGroup
 from devices.services.groups import default_group
@@ -18,7 +20,12 @@ from mdm.accounts.admin_forms import PageForm
 from mdm.protocol.dep_profile import CHOSEN, Key, Kind, Section, complete
 from mdm.protocol.setup_panes import PANES, PLATFORMS, Pane
 
-PLATFORM_WORDS = {"iOS": "iPhone and iPad", "macOS": "Mac", "tvOS": "Apple TV", "visionOS": "Vision Pro"}
+PLATFORM_WORDS = {
+    "iOS": gettext_lazy("iPhone and iPad"),
+    "macOS": gettext_lazy("Mac"),
+    "tvOS": gettext_lazy("Apple TV"),
+    "visionOS": gettext_lazy("Vision Pro"),
+}
 MAX_CERTIFICATE_TEXT = 200_000
 # Each has a field of its own; the options of Apple and the least system versions are put together from several.
 _OWN = tuple(name for name in FIELDS if name not in ("options", "minimum_os"))
@@ -36,36 +43,48 @@ class Part:
 class SettingsForm(PageForm):
     device_group = forms.ModelChoiceField(
         DeviceGroup.objects.none(),
-        label="Device group",
+        label=gettext_lazy("Device group"),
         empty_label=None,
-        help_text="Listed devices await their enrollment in it. Those that still wait follow when you choose another.",
+        help_text=gettext_lazy(
+            "Listed devices await their enrollment in it. Those that still wait follow when you choose another."
+        ),
     )
     requires_sign_in = forms.BooleanField(
-        label="Ask for a sign-in on the device",
+        label=gettext_lazy("Ask for a sign-in on the device"),
         required=False,
-        help_text="Somebody of this account signs in, with e-mail and password, before the device enrolls.",
+        help_text=gettext_lazy(
+            "Somebody of this account signs in, with e-mail and password, before the device enrolls."
+        ),
     )
     admin_short_name = forms.CharField(
-        label="Administrator: account name",
+        label=gettext_lazy("Administrator: account name"),
         max_length=64,
         required=False,
-        help_text="An account of yours on every Mac; empty for none. Small letters, as the name of a home folder.",
+        help_text=gettext_lazy(
+            "An account of yours on every Mac; empty for none. Small letters, as the name of a home folder."
+        ),
     )
-    admin_full_name = forms.CharField(label="Administrator: full name", max_length=255, required=False)
+    admin_full_name = forms.CharField(label=gettext_lazy("Administrator: full name"), max_length=255, required=False)
     admin_password = forms.CharField(
-        label="Administrator: password",
+        label=gettext_lazy("Administrator: password"),
         required=False,
         max_length=MAX_PASSWORD_LENGTH,
         strip=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
-    admin_is_hidden = forms.BooleanField(label="Hide the account in the sign-in window", required=False)
+    admin_is_hidden = forms.BooleanField(label=gettext_lazy("Hide the account in the sign-in window"), required=False)
     primary_account = forms.ChoiceField(
-        label="The person who sets up the Mac gets", choices=PrimaryAccount.choices, widget=forms.RadioSelect
+        label=gettext_lazy("The person who sets up the Mac gets"),
+        choices=PrimaryAccount.choices,
+        widget=forms.RadioSelect,
     )
-    primary_full_name = forms.CharField(label="Person: full name, filled in", max_length=255, required=False)
-    primary_user_name = forms.CharField(label="Person: account name, filled in", max_length=64, required=False)
-    locks_primary_account = forms.BooleanField(label="These names cannot be changed", required=False)
+    primary_full_name = forms.CharField(
+        label=gettext_lazy("Person: full name, filled in"), max_length=255, required=False
+    )
+    primary_user_name = forms.CharField(
+        label=gettext_lazy("Person: account name, filled in"), max_length=64, required=False
+    )
+    locks_primary_account = forms.BooleanField(label=gettext_lazy("These names cannot be changed"), required=False)
 
     def __init__(self, data: Any, *, server: DepServer, present: DepSettings | None) -> None:
         self.present = present
@@ -78,7 +97,9 @@ class SettingsForm(PageForm):
         self.base_fields = {**type(self).base_fields, **_key_fields(), **_os_fields()}
         super().__init__(data, initial=initial, account=server.account)
         self.fields["admin_password"].help_text = (
-            "One is stored, encrypted. Leave this empty to keep it." if row.admin_password else "Stored encrypted."
+            _("One is stored, encrypted. Leave this empty to keep it.")
+            if row.admin_password
+            else _("Stored encrypted.")
         )
 
     # --- what was given -----------------------------------------------------------------------------------------------
@@ -88,7 +109,7 @@ class SettingsForm(PageForm):
                 try:
                     self.cleaned_data[key.name] = _certificates(self.cleaned_data[key.name])
                 except ValueError:
-                    self.add_error(key.name, "Paste certificates in PEM form, one below the other.")
+                    self.add_error(key.name, _("Paste certificates in PEM form, one below the other."))
         return self.cleaned_data
 
     def given(self) -> dict[str, Any]:
@@ -109,30 +130,30 @@ class SettingsForm(PageForm):
     # --- the page -----------------------------------------------------------------------------------------------------
     def parts(self) -> Iterator[Part]:
         """All but the panes of Setup Assistant, which have a list of their own."""
-        yield Part("Basics", [self["device_group"], *self._of(Section.BASICS)])
-        yield Part("Management", self._of(Section.MANAGEMENT))
-        yield Part("Setup Assistant", self._of(Section.ASSISTANT), "Panes to skip stand in the list at the end.")
-        yield Part("Sign-in", [self["requires_sign_in"]])
+        yield Part(_("Basics"), [self["device_group"], *self._of(Section.BASICS)])
+        yield Part(_("Management"), self._of(Section.MANAGEMENT))
+        yield Part(_("Setup Assistant"), self._of(Section.ASSISTANT), _("Panes to skip stand in the list at the end."))
+        yield Part(_("Sign-in"), [self["requires_sign_in"]])
         yield Part(
-            "Least version of the system",
+            _("Least version of the system"),
             [self[_os_field(one)] for one in MINIMUM_OS_PLATFORMS],
-            "An older device updates itself before it enrolls. Empty: any version may enroll.",
+            _("An older device updates itself before it enrolls. Empty: any version may enroll."),
         )
-        yield Part("Support", self._of(Section.SUPPORT), "Shown on the device before it enrolls.")
+        yield Part(_("Support"), self._of(Section.SUPPORT), _("Shown on the device before it enrolls."))
         accounts = [name for name in _OWN if name.startswith(("admin_", "primary_", "locks_"))]
         yield Part(
-            "Accounts of Macs",
+            _("Accounts of Macs"),
             [self[name] for name in accounts],
-            "Setup Assistant makes them while the Mac waits, so devices must wait for them (under Management).",
+            _("Setup Assistant makes them while the Mac waits, so devices must wait for them (under Management)."),
         )
-        yield Part("Trust", self._of(Section.TRUST))
+        yield Part(_("Trust"), self._of(Section.TRUST))
 
-    def panes(self) -> Iterator[tuple[Pane, bool, list[str], str]]:
-        """Each with whether it is skipped, its platforms in words, and what a search finds it by."""
+    def panes(self) -> Iterator[tuple[Pane, str, bool, list[str], str]]:
+        """Each with its label, whether it is skipped, its platforms in words, and what a search finds it by."""
         chosen = set(self["skip_setup_items"].value() or ())
-        for pane in sorted(PANES.values(), key=lambda one: one.label.lower()):
-            where = [f"{PLATFORM_WORDS[one]} {pane.words(one)}" for one in PLATFORMS if one in pane.since]
-            yield pane, pane.key in chosen, where, f"{pane.label} {pane.key}".lower()
+        for label, pane in sorted(((_(one.label), one) for one in PANES.values()), key=lambda found: found[0].lower()):
+            where = [f"{PLATFORM_WORDS[one]} {_since(pane, one)}" for one in PLATFORMS if one in pane.since]
+            yield pane, label, pane.key in chosen, where, f"{label} {pane.key}".lower()
 
     @property
     def platforms(self) -> list[tuple[str, str]]:
@@ -147,19 +168,30 @@ def _key_fields() -> dict[str, forms.Field]:
 
 
 def _field(key: Key) -> forms.Field:
-    help_text = " ".join(part for part in (key.help, _where(key)) if part)
+    help_text = " ".join(part for part in (key.help and _(key.help), _where(key)) if part)
+    label = _(key.label)
     match key.kind:
         case Kind.BOOLEAN:
-            return forms.BooleanField(label=key.label, required=False, help_text=help_text)
+            return forms.BooleanField(label=label, required=False, help_text=help_text)
         case Kind.PANES:
-            choices = [(pane.key, pane.label) for pane in PANES.values()]
-            return forms.MultipleChoiceField(label=key.label, choices=choices, required=False)
+            choices = [(pane.key, _(pane.label)) for pane in PANES.values()]
+            return forms.MultipleChoiceField(label=label, choices=choices, required=False)
         case Kind.CERTIFICATES:
             area = forms.Textarea(attrs={"rows": 4, "placeholder": "-----BEGIN CERTIFICATE-----"})
             return forms.CharField(
-                label=key.label, required=False, max_length=MAX_CERTIFICATE_TEXT, widget=area, help_text=help_text
+                label=label, required=False, max_length=MAX_CERTIFICATE_TEXT, widget=area, help_text=help_text
             )
-    return forms.CharField(label=key.label, required=key.is_required, max_length=key.max_length, help_text=help_text)
+    return forms.CharField(label=label, required=key.is_required, max_length=key.max_length, help_text=help_text)
+
+
+def _since(pane: Pane, platform: str) -> str:
+    """ "from 13.0", "from 9.3.2, not shown from 15.0", "from 13.0, not always skipped"."""
+    parts = [_("from %(version)s") % {"version": pane.since[platform]}]
+    if platform in pane.until:
+        parts.append(_("not shown from %(version)s") % {"version": pane.until[platform]})
+    if platform in pane.not_always:
+        parts.append(_("not always skipped"))
+    return ", ".join(parts)
 
 
 def _where(key: Key) -> str:
@@ -167,7 +199,10 @@ def _where(key: Key) -> str:
     if set(key.platforms) == set(PLATFORMS) and not any(key.platforms.values()):
         return ""
     parts = [
-        f"{PLATFORM_WORDS[one]} from {since}" if since else PLATFORM_WORDS[one] for one, since in key.platforms.items()
+        _("%(platform)s from %(since)s") % {"platform": PLATFORM_WORDS[one], "since": since}
+        if since
+        else str(PLATFORM_WORDS[one])
+        for one, since in key.platforms.items()
     ]
     return f"{', '.join(parts)}."
 
@@ -178,7 +213,8 @@ def _os_fields() -> dict[str, forms.Field]:
             label=PLATFORM_WORDS[one],
             required=False,
             max_length=11,
-            help_text=f"For example {since}; only devices from {since} on can say that they update themselves.",
+            help_text=_("For example %(since)s; only devices from %(since)s on can say that they update themselves.")
+            % {"since": since},
         )
         for one, since in MINIMUM_OS_PLATFORMS.items()
     }

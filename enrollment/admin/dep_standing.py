@@ -6,6 +6,8 @@ from django.db.models import Count, Q
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from devices.models import DeviceState
 from enrollment.models import AssignState, DepServer, DepSettings
@@ -14,25 +16,25 @@ from mdm.accounts.admin_html import badge
 
 MOST_REASONS = 10
 SERVER_BADGES = {
-    "expired": ("Token expired", "expired"),
-    "terms": ("Terms not accepted", "warning"),
-    "failing": ("Sync fails", "failed"),
-    "expiring": ("Token expires soon", "expiring"),
-    "waiting": ("First sync", "info"),
-    "valid": ("In sync", "valid"),
+    "expired": (gettext_lazy("Token expired"), "expired"),
+    "terms": (gettext_lazy("Terms not accepted"), "warning"),
+    "failing": (gettext_lazy("Sync fails"), "failed"),
+    "expiring": (gettext_lazy("Token expires soon"), "expiring"),
+    "waiting": (gettext_lazy("First sync"), "info"),
+    "valid": (gettext_lazy("In sync"), "valid"),
 }
 SETTINGS_BADGES = {
-    "missing": ("Not set up", "warning"),
-    "removing": ("Being deleted", "removing"),
-    "failing": ("Fails", "failed"),
-    "waiting": ("On its way", "info"),
-    "valid": ("At Apple", "valid"),
+    "missing": (gettext_lazy("Not set up"), "warning"),
+    "removing": (gettext_lazy("Being deleted"), "removing"),
+    "failing": (gettext_lazy("Fails"), "failed"),
+    "waiting": (gettext_lazy("On its way"), "info"),
+    "valid": (gettext_lazy("At Apple"), "valid"),
 }
 ASSIGN_BADGES = {
-    AssignState.NONE: ("No settings", ""),
-    AssignState.WAITING: ("Waiting", "info"),
-    AssignState.ASSIGNED: ("Assigned", "valid"),
-    AssignState.REFUSED: ("Refused", "failed"),
+    AssignState.NONE: (gettext_lazy("No settings"), ""),
+    AssignState.WAITING: (gettext_lazy("Waiting"), "info"),
+    AssignState.ASSIGNED: (gettext_lazy("Assigned"), "valid"),
+    AssignState.REFUSED: (gettext_lazy("Refused"), "failed"),
 }
 
 
@@ -90,9 +92,9 @@ def _counts(server: DepServer) -> dict[str, int]:
 
 def _boxes(server: DepServer, counts: dict[str, int]) -> list[dict[str, Any]]:
     words = (
-        (AssignState.ASSIGNED, "Assigned", "they ask for these settings when they are set up", "installed"),
-        (AssignState.WAITING, "Waiting", "Apple is asked for them next", ""),
-        (AssignState.REFUSED, "Refused", "tried again by itself, later each time", "failed"),
+        (AssignState.ASSIGNED, _("Assigned"), _("they ask for these settings when they are set up"), "installed"),
+        (AssignState.WAITING, _("Waiting"), _("Apple is asked for them next"), ""),
+        (AssignState.REFUSED, _("Refused"), _("tried again by itself, later each time"), "failed"),
     )
     return [
         {

@@ -6,14 +6,16 @@ from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from apps_catalog.admin.installed_apps import InstalledAppPages
 from devices.admin import DeviceAdmin
-from devices.admin.device_page import Tab
+from devices.admin.page.tabs import Tab
 from devices.models import Device, DeviceGroup, DeviceState
 from devices.services.errors import DeviceError
 from devices.services.groups import default_group
-from enrollment.admin.assigned import ASSIGNED, AssignedPages
+from enrollment.admin.assigned import AssignedPages, with_items
 from enrollment.models import Enrollment
 from enrollment.services.errors import EnrollmentError
 from enrollment.services.links import create_device_with_link, link_for_device, remove_device
@@ -23,13 +25,17 @@ from mdm.accounts.permissions import Action
 
 
 class AddForm(PageForm):
-    name = forms.CharField(max_length=255, help_text="What you call it here, for example “Reception iPad”.")
-    group = forms.ModelChoiceField(DeviceGroup.objects.none(), label="Device group", empty_label=None)
+    name = forms.CharField(
+        max_length=255,
+        label=gettext_lazy("Name"),
+        help_text=gettext_lazy("What you call it here, for example “Reception iPad”."),
+    )
+    group = forms.ModelChoiceField(DeviceGroup.objects.none(), label=gettext_lazy("Device group"), empty_label=None)
 
 
 @admin.register(Device)
 class EnrollableDeviceAdmin(AssignedPages, InstalledAppPages, DeviceAdmin):
-    add_label = "Add device"
+    add_label = gettext_lazy("Add device")
     needs = {"add": Action.MANAGE_DEVICES}
     pages = (
         *DeviceAdmin.pages,
@@ -39,9 +45,9 @@ class EnrollableDeviceAdmin(AssignedPages, InstalledAppPages, DeviceAdmin):
         *InstalledAppPages.installed_app_pages,
     )
     empty_state = EmptyState(
-        "Enroll the first device",
-        "Add it here, then open its one-time link on the device itself: by QR code, e-mail or AirDrop.",
-        "Add device",
+        gettext_lazy("Enroll the first device"),
+        gettext_lazy("Add it here, then open its one-time link on the device itself: by QR code, e-mail or AirDrop."),
+        gettext_lazy("Add device"),
         "admin:devices_device_add",
         Action.MANAGE_DEVICES,
         "add_to_home_screen",
@@ -53,7 +59,7 @@ class EnrollableDeviceAdmin(AssignedPages, InstalledAppPages, DeviceAdmin):
         form = AddForm(posted(request), initial={"group": default_group(account).pk}, account=account)
         if request.method == "POST" and form.is_valid():
             try:
-                device, _ = create_device_with_link(
+                device, _link = create_device_with_link(
                     account, **form.cleaned_data, actor=actor_of(request), created_by=request.user
                 )
             except (DeviceError, EnrollmentError) as error:
@@ -63,15 +69,14 @@ class EnrollableDeviceAdmin(AssignedPages, InstalledAppPages, DeviceAdmin):
         return self.form_page(
             request,
             form,
-            title="Add device",
-            intro="You get a link that enrolls one device. Open it on the device that this is.",
-            button="Add and show the link",
+            title=_("Add device"),
+            intro=_("You get a link that enrolls one device. Open it on the device that this is."),
+            button=_("Add and show the link"),
             back=self.url("changelist"),
         )
 
     def tabs(self, device: Device) -> list[Tab]:
-        first, *others = super().tabs(device)
-        return [first, ASSIGNED, *others]
+        return with_items(super().tabs(device))
 
     def more_context(self, request: HttpRequest, device: Device) -> dict[str, Any]:
         """The open one-time link, for those who may hand it out."""
@@ -87,25 +92,25 @@ class EnrollableDeviceAdmin(AssignedPages, InstalledAppPages, DeviceAdmin):
             link_for_device(device, actor_of(request), created_by=request.user)
         except EnrollmentError as error:
             return self.refused(request, str(error), back)
-        return self.done(request, "The link below enrolls this device.", back)
+        return self.done(request, _("The link below enrolls this device."), back)
 
     def remove(self, request: HttpRequest, device: Device) -> HttpResponse:
         name = str(device)
         form = TypedConfirmForm(posted(request), expected=name, account=request.get_account())
         if request.method == "POST" and form.is_valid():
             remove_device(device, actor_of(request))
-            return self.done(request, f"{name} was removed.", self.url("changelist"))
+            return self.done(request, _("%(name)s was removed.") % {"name": name}, self.url("changelist"))
         is_enrolled = device.state == DeviceState.ENROLLED
-        leaves = (
-            "The next time it connects, the management profile goes away, and with it the apps, settings and accounts "
-            "that it brought. Personal data stays."
+        enrolled = _(
+            "It leaves this list now. The next time it connects, the management profile goes away, and with it the apps, "
+            "settings and accounts that it brought. Personal data stays."
         )
         return self.form_page(
             request,
             form,
-            title=f"Remove {name}",
-            intro=f"It leaves this list now. {leaves if is_enrolled else 'Its enrollment link no longer works.'}",
-            button="Remove this device",
+            title=_("Remove %(name)s") % {"name": name},
+            intro=enrolled if is_enrolled else _("It leaves this list now. Its enrollment link no longer works."),
+            button=_("Remove this device"),
             back=self.url("change", device.pk),
             danger=True,
         )

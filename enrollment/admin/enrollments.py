@@ -8,11 +8,14 @@ from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from devices.models import DeviceGroup
 from devices.services.groups import default_group
 from enrollment.admin.invitations import InvitationForm, invitations_of, mark_of
+from enrollment.admin.print_sheet import PrintPages
 from enrollment.models import Enrollment, InvitationState
 from enrollment.services.errors import EnrollmentError
 from enrollment.services.invitations import send_invitation
@@ -23,10 +26,10 @@ from mdm.accounts.admin_html import badge, copyable, time_tag, two_lines
 from mdm.accounts.permissions import Action
 
 STATE_WORDS = {
-    "": ("Open", "open"),
-    "spent": ("Used", ""),
-    "revoked": ("Revoked", "revoked"),
-    "expired": ("Expired", "expired"),
+    "": (gettext_lazy("Open"), "open"),
+    "spent": (gettext_lazy("Used"), ""),
+    "revoked": (gettext_lazy("Revoked"), "revoked"),
+    "expired": (gettext_lazy("Expired"), "expired"),
 }
 
 
@@ -35,7 +38,7 @@ def state_badge(enrollment: Enrollment) -> str:
 
 
 class StateFilter(admin.SimpleListFilter):
-    title, parameter_name = "State", "state"
+    title, parameter_name = gettext_lazy("State"), "state"
 
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
         return [(key or "open", words) for key, (words, _) in STATE_WORDS.items()]
@@ -58,10 +61,10 @@ class StateFilter(admin.SimpleListFilter):
 
 
 class KindFilter(admin.SimpleListFilter):
-    title, parameter_name = "For", "for"
+    title, parameter_name = gettext_lazy("For"), "for"
 
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
-        return [("device", "one device"), ("group", "many devices")]
+        return [("device", _("one device")), ("group", _("many devices"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         if self.value() not in ("device", "group"):
@@ -72,46 +75,53 @@ class KindFilter(admin.SimpleListFilter):
 class GroupLinkForm(PageForm):
     group = forms.ModelChoiceField(
         DeviceGroup.objects.none(),
-        label="Device group",
+        label=gettext_lazy("Device group"),
         empty_label=None,
-        help_text="Every device that comes in by this link belongs to it.",
+        help_text=gettext_lazy("Every device that comes in by this link belongs to it."),
     )
-    name = forms.CharField(max_length=200, required=False, help_text="For yourself: where you hand this link out.")
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=200,
+        required=False,
+        help_text=gettext_lazy("For yourself: where you hand this link out."),
+    )
     expires_at = forms.DateTimeField(
-        label="Valid until (UTC)",
+        label=gettext_lazy("Valid until (UTC)"),
         required=False,
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
-        help_text="Empty: it does not run out, until you revoke it.",
+        help_text=gettext_lazy("Empty: it does not run out, until you revoke it."),
     )
 
     def clean_expires_at(self) -> object:
         until = self.cleaned_data["expires_at"]
         if until and until <= timezone.now():
-            raise forms.ValidationError("This is in the past.")
+            raise forms.ValidationError(_("This is in the past."))
         return until
 
 
 @admin.register(Enrollment)
-class EnrollmentAdmin(ReadOnlyAdmin):
-    list_title = "Enrollments"
-    add_label = "New group link"
+class EnrollmentAdmin(PrintPages, ReadOnlyAdmin):
+    list_title = gettext_lazy("Enrollments")
+    add_label = gettext_lazy("New group link")
     needs = {"add": Action.MANAGE_DEVICES}
     list_display = ("what_for", "address", "state", "made", "runs_out")
     list_select_related = ("device", "device_group", "created_by")
     list_filter = (StateFilter, KindFilter)
     search_fields = ("name", "device__name", "device__serial_number", "device_group__name")
-    search_help_text = "Name, device or group"
+    search_help_text = gettext_lazy("Name, device or group")
     ordering = ("-id",)
+    actions = ("print_chosen",)
     pages = (
+        Page("<int:pk>/sheet/", "sheet", Action.MANAGE_DEVICES),
         Page("<int:pk>/revoke/", "revoke", Action.MANAGE_DEVICES),
         Page("<int:pk>/invite/", "invite", Action.MANAGE_DEVICES, post_only=True),
         Page("<int:pk>/invitations/<int:number>/again/", "invite_again", Action.MANAGE_DEVICES, post_only=True),
         Page("<int:pk>/invitations/state/", "invitations_state", Action.VIEW),
     )
     empty_state = EmptyState(
-        "No enrollment link yet",
-        "A group link lets in any number of devices; adding a device gives a link for that one alone.",
-        "New group link",
+        gettext_lazy("No enrollment link yet"),
+        gettext_lazy("A group link lets in any number of devices; adding a device gives a link for that one alone."),
+        gettext_lazy("New group link"),
         "admin:enrollment_enrollment_add",
         Action.MANAGE_DEVICES,
         "qr_code_2",
@@ -124,29 +134,32 @@ class EnrollmentAdmin(ReadOnlyAdmin):
             return tuple(shown)
         return tuple(column for column in shown if column != "address")
 
-    @display(description="For", ordering=F("device__name").asc(nulls_last=True))
+    @display(description=gettext_lazy("For"), ordering=F("device__name").asc(nulls_last=True))
     def what_for(self, enrollment: Enrollment) -> str:
         if enrollment.device_id:
-            return two_lines(enrollment.device, f"one device · {enrollment.device_group}")
+            return two_lines(
+                enrollment.device, _("one device · %(device_group)s") % {"device_group": enrollment.device_group}
+            )
         return two_lines(
-            enrollment.name or f"Group {enrollment.device_group}", f"many devices · {enrollment.device_group}"
+            enrollment.name or _("Group %(device_group)s") % {"device_group": enrollment.device_group},
+            _("many devices · %(device_group)s") % {"device_group": enrollment.device_group},
         )
 
-    @display(description="Link")
+    @display(description=gettext_lazy("Link"))
     def address(self, enrollment: Enrollment) -> str:
-        return "" if why_closed(enrollment) else copyable(enrollment.url, "the enrollment link")
+        return "" if why_closed(enrollment) else copyable(enrollment.url, _("the enrollment link"))
 
-    @display(description="State")
+    @display(description=gettext_lazy("State"))
     def state(self, enrollment: Enrollment) -> str:
         return state_badge(enrollment)
 
-    @display(description="Created", ordering="created_at")
+    @display(description=gettext_lazy("Created"), ordering="created_at")
     def made(self, enrollment: Enrollment) -> str:
         return two_lines(time_tag(enrollment.created_at), enrollment.created_by or "")
 
-    @display(description="Valid until", ordering="expires_at")
+    @display(description=gettext_lazy("Valid until"), ordering="expires_at")
     def runs_out(self, enrollment: Enrollment) -> str:
-        return time_tag(enrollment.expires_at, "no end")
+        return time_tag(enrollment.expires_at, _("no end"))
 
     def detail(self, request: HttpRequest, obj: Enrollment) -> HttpResponse:
         return self._detail(request, obj)
@@ -169,22 +182,22 @@ class EnrollmentAdmin(ReadOnlyAdmin):
         return self.form_page(
             request,
             form,
-            title="New group link",
-            intro="One link for many devices. For a single device, add the device instead: its link works once.",
-            button="Create the link",
+            title=_("New group link"),
+            intro=_("One link for many devices. For a single device, add the device instead: its link works once."),
+            button=_("Create the link"),
             back=self.url("changelist"),
         )
 
     def revoke(self, request: HttpRequest, enrollment: Enrollment) -> HttpResponse:
         if request.method == "POST":
             revoke(enrollment, actor_of(request))
-            return self.done(request, "The link no longer works.", self.url("change", enrollment.pk))
+            return self.done(request, _("The link no longer works."), self.url("change", enrollment.pk))
         return self.form_page(
             request,
             ConfirmForm(account=request.get_account()),
-            title="Revoke the enrollment link",
-            intro="Nobody can enroll with it any more. Devices that came in by it stay.",
-            button="Revoke",
+            title=_("Revoke the enrollment link"),
+            intro=_("Nobody can enroll with it any more. Devices that came in by it stay."),
+            button=_("Revoke"),
             back=self.url("change", enrollment.pk),
             danger=True,
         )
@@ -197,7 +210,7 @@ class EnrollmentAdmin(ReadOnlyAdmin):
             except EnrollmentError as error:
                 form.add_error("contact", str(error))
             else:
-                words = f"An invitation goes to {invitation.contact}."
+                words = _("An invitation goes to %(contact)s.") % {"contact": invitation.contact}
                 return self.done(request, words, self.url("change", enrollment.pk))
         return self._detail(request, enrollment, form, status=422)
 
@@ -209,7 +222,7 @@ class EnrollmentAdmin(ReadOnlyAdmin):
             invitation = send_invitation(enrollment, former.contact, actor_of(request))
         except EnrollmentError as error:
             return self.refused(request, str(error), back)
-        return self.done(request, f"An invitation goes to {invitation.contact} again.", back)
+        return self.done(request, _("An invitation goes to %(contact)s again.") % {"contact": invitation.contact}, back)
 
     def invitations_state(self, request: HttpRequest, enrollment: Enrollment) -> HttpResponse:
         """Asked by the page while invitations wait."""
@@ -224,7 +237,11 @@ class EnrollmentAdmin(ReadOnlyAdmin):
         return self.page(
             request,
             "admin/enrollment/enrollment.html",
-            title=str(enrollment.device or enrollment.name or f"Group {enrollment.device_group}"),
+            title=str(
+                enrollment.device
+                or enrollment.name
+                or _("Group %(device_group)s") % {"device_group": enrollment.device_group}
+            ),
             status=status,
             enrollment=enrollment,
             badge_html=state_badge(enrollment),

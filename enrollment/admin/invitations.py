@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from enrollment.models import Enrollment, Invitation
 from enrollment.services.contacts import EXAMPLE
@@ -26,9 +27,12 @@ class InvitationForm(PageForm):
         super().__init__(*args, **options)
         field = self.fields["contact"]
         if sends_texts():
-            field.label, field.help_text = "E-mail address or phone number", f"A number as {EXAMPLE}"
+            field.label, field.help_text = (
+                _("E-mail address or phone number"),
+                _("A number as %(example)s") % {"example": EXAMPLE},
+            )
         else:
-            field.label = "E-mail address"
+            field.label = _("E-mail address")
             field.widget.input_type = "email"
 
 

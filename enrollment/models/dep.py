@@ -4,6 +4,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy
 
 from devices.models import Device
 from mdm.accounts.scoping import AccountQuerySet, AccountScoped
@@ -73,10 +74,10 @@ class DepServer(AccountScoped, SecretHolder):
 class AssignState(models.TextChoices):
     """How far the server's enrollment settings have come to a device, as Apple says."""
 
-    NONE = "", "No settings"
-    WAITING = "waiting", "Waiting to be assigned"
-    ASSIGNED = "assigned", "Assigned"
-    REFUSED = "refused", "Apple refused it"
+    NONE = "", gettext_lazy("No settings")
+    WAITING = "waiting", gettext_lazy("Waiting to be assigned")
+    ASSIGNED = "assigned", gettext_lazy("Assigned")
+    REFUSED = "refused", gettext_lazy("Apple refused it")
 
 
 class DepDevice(AccountScoped):

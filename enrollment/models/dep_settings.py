@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy
 
 from devices.models import DeviceGroup
 from enrollment.models.dep import DepServer
@@ -14,9 +15,9 @@ from mdm.common.tokens import new_token
 class PrimaryAccount(models.TextChoices):
     """What the person who sets up a Mac gets."""
 
-    ADMINISTRATOR = "administrator", "An administrator account"
-    STANDARD = "standard", "A standard account"
-    NONE = "none", "No account"
+    ADMINISTRATOR = "administrator", gettext_lazy("An administrator account")
+    STANDARD = "standard", gettext_lazy("A standard account")
+    NONE = "none", gettext_lazy("No account")
 
 
 class DepSettings(AccountScoped, SecretHolder):

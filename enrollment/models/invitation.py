@@ -3,20 +3,21 @@
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from enrollment.models.enrollment import Enrollment
 from mdm.accounts.scoping import AccountScoped
 
 
 class InvitationKind(models.TextChoices):
-    EMAIL = "email", "E-mail"
-    SMS = "sms", "Text message"
+    EMAIL = "email", gettext_lazy("E-mail")
+    SMS = "sms", gettext_lazy("Text message")
 
 
 class InvitationState(models.TextChoices):
-    WAITING = "waiting", "Waiting"
-    SENT = "sent", "Sent"
-    FAILED = "failed", "Failed"
+    WAITING = "waiting", gettext_lazy("Waiting")
+    SENT = "sent", gettext_lazy("Sent")
+    FAILED = "failed", gettext_lazy("Failed")
 
 
 class Invitation(AccountScoped):

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from enrollment.dep_client import TERMS_NOT_SIGNED
 from enrollment.models import DepServer, DepSettings
@@ -40,21 +41,24 @@ def standing(server: DepServer) -> tuple[str, str]:
     if left <= FIRST_WARNING:
         return (
             "expiring",
-            f"The server token expires in {duration(left)}. Download a new one for the same server at Apple.",
+            _("The server token expires in %(left)s. Download a new one for the same server at Apple.")
+            % {"left": duration(left)},
         )
     if server.last_synced_at is None:
-        return "waiting", "The first sync is under way: a worker reads the list of devices."
-    return "valid", f"The list of devices is kept up to date. The token expires in {duration(left)}."
+        return "waiting", _("The first sync is under way: a worker reads the list of devices.")
+    return "valid", _("The list of devices is kept up to date. The token expires in %(left)s.") % {
+        "left": duration(left)
+    }
 
 
 def settings_standing(settings: DepSettings | None) -> tuple[str, str]:
     """State ("missing", "removing", "failing", "waiting", "valid") and a sentence."""
     if settings is None:
-        return "missing", "Without enrollment settings the listed devices are set up as if they were nobody's."
+        return "missing", _("Without enrollment settings the listed devices are set up as if they were nobody's.")
     if settings.removed_at:
-        return "removing", settings.error or "The settings are being taken back from the devices at Apple."
+        return "removing", settings.error or _("The settings are being taken back from the devices at Apple.")
     if settings.error:
         return "failing", settings.error
     if not settings.profile_uuid:
-        return "waiting", "A worker makes the settings known to Apple."
-    return "valid", "Apple knows the settings. New devices get them by themselves."
+        return "waiting", _("A worker makes the settings known to Apple.")
+    return "valid", _("Apple knows the settings. New devices get them by themselves.")

@@ -9,6 +9,8 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from mdm.accounts.actors import Source
@@ -22,33 +24,34 @@ from mdm.events.admin_webhooks import WebhookAdmin
 from mdm.events.export import UnknownFormat, answer, export
 from mdm.events.log_filters import MOST_DEVICES, devices_named, narrow, read
 from mdm.events.models import Event, Level
-from mdm.events.words import details, sentence
+from mdm.events.words import details, level_words, sentence
 
 __all__ = ["LogAdmin", "WebhookAdmin", "WebhookDeliveryAdmin"]
 
 SOURCES = {
-    Source.ADMIN: "Admin",
+    Source.ADMIN: gettext_lazy("Admin"),
     Source.API: "API",
-    Source.DEVICE: "Device",
+    Source.DEVICE: gettext_lazy("Device"),
     Source.SYSTEM: "Pomona",
 }
 
 
 @admin.register(Event)
 class LogAdmin(ReadOnlyAdmin):
-    list_title = "Log"
+    list_title = gettext_lazy("Log")
     list_display = ("what", "about", "who", "level_badge", "when")
     list_select_related = ("device",)
     list_filter = MENUS
     search_fields = ("serial_number",)
-    search_help_text = "Device: name, serial number or UDID"
+    search_help_text = gettext_lazy("Device: name, serial number or UDID")
     ordering = ("-id",)
     sortable_by = ()  # by its key only: any other order would sort the whole log
     paginator = EndlessPaginator
     change_list_template = "admin/events/log.html"
     pages = (Page("export/", "export", Action.VIEW, post_only=True),)
     empty_state = EmptyState(
-        "Nothing has happened yet", "Everything that people, programs and devices do is noted here."
+        gettext_lazy("Nothing has happened yet"),
+        gettext_lazy("Everything that people, programs and devices do is noted here."),
     )
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
@@ -81,30 +84,30 @@ class LogAdmin(ReadOnlyAdmin):
             return self.refused(request, str(error), self.list_url)
         return answer(found)
 
-    @display(description="What happened")
+    @display(description=gettext_lazy("What happened"))
     def what(self, event: Event) -> str:
         return two_lines(sentence(event), details(event))
 
-    @display(description="Device")
+    @display(description=gettext_lazy("Device"))
     def about(self, event: Event) -> str:
         if event.device is None:
             return event.serial_number or event.udid or NOTHING
         if event.device.removed_at:
-            return two_lines(event.device, "removed")
+            return two_lines(event.device, _("removed"))
         name, serial_number = str(event.device), event.serial_number
         url = reverse("admin:devices_device_change", args=[event.device_id])
         return two_lines(link(url, name), serial_number if serial_number != name else "")
 
-    @display(description="Who")
+    @display(description=gettext_lazy("Who"))
     def who(self, event: Event) -> str:
         words = SOURCES.get(event.source, event.source)
         return two_lines(event.actor_label or words, words if event.actor_label else "")
 
-    @display(description="Level")
+    @display(description=gettext_lazy("Level"))
     def level_badge(self, event: Event) -> str:
-        return "" if event.level == Level.INFO else badge(event.get_level_display())
+        return "" if event.level == Level.INFO else badge(level_words(event), event.get_level_display())
 
-    @display(description="When")
+    @display(description=gettext_lazy("When"))
     def when(self, event: Event) -> str:
         return two_lines(time_tag(event.at), exact_time(event.at))
 
@@ -112,6 +115,7 @@ class LogAdmin(ReadOnlyAdmin):
         context = {
             "event": obj,
             "sentence": sentence(obj),
+            "level_words": level_words(obj),
             "facts": list(_facts(obj.metadata)),
             "exact_time": exact_time(obj.at),
             "who": SOURCES.get(obj.source, obj.source),

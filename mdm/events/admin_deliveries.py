@@ -8,6 +8,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from mdm.accounts.admin_base import EmptyState, EndlessPaginator, Page, ReadOnlyAdmin, actor_of, row_number
@@ -25,7 +27,7 @@ SHOWN_CHARACTERS = 200_000
 
 
 class WebhookFilter(admin.SimpleListFilter):
-    title, parameter_name = "Webhook", "webhook"
+    title, parameter_name = gettext_lazy("Webhook"), "webhook"
 
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
         account = request.get_account()
@@ -37,7 +39,7 @@ class WebhookFilter(admin.SimpleListFilter):
 
 
 class StateFilter(admin.SimpleListFilter):
-    title, parameter_name = "State", "state"
+    title, parameter_name = gettext_lazy("State"), "state"
 
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
         return list(DeliveryState.choices)
@@ -47,7 +49,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 class EventFilter(admin.SimpleListFilter):
-    title, parameter_name = "Message", "event_type"
+    title, parameter_name = gettext_lazy("Message"), "event_type"
 
     def lookups(self, request: HttpRequest, model_admin: object) -> list[tuple[str, str]]:
         return [(name, event_words(name)) for name in (*WEBHOOK_EVENTS, *TOPICS)]
@@ -58,7 +60,7 @@ class EventFilter(admin.SimpleListFilter):
 
 @admin.register(WebhookDelivery)
 class WebhookDeliveryAdmin(ReadOnlyAdmin):
-    list_title = "Deliveries"
+    list_title = gettext_lazy("Deliveries")
     list_display = ("what", "to", "state_badge", "answer", "made")
     list_select_related = ("webhook",)
     list_filter = (WebhookFilter, StateFilter, EventFilter)
@@ -70,8 +72,8 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
         Page("<int:pk>/body/", "body", Action.CONFIGURE, post_only=True),
     )
     empty_state = EmptyState(
-        "Nothing was sent yet",
-        "What webhooks are told stands here, with every try and what the receiver answered.",
+        gettext_lazy("Nothing was sent yet"),
+        gettext_lazy("What webhooks are told stands here, with every try and what the receiver answered."),
         icon="webhook",
     )
 
@@ -82,25 +84,25 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
         return (*self.list_display, "again") if self.may(request, Action.CONFIGURE) else self.list_display
 
     # --- the list -----------------------------------------------------------------------------------------------------
-    @display(description="Message")
+    @display(description=gettext_lazy("Message"))
     def what(self, delivery: WebhookDelivery) -> str:
         about = [text for text in (delivery.serial_number, delivery.event_type) if text]
         return two_lines(message_words(delivery), " · ".join(about))
 
-    @display(description="Webhook")
+    @display(description=gettext_lazy("Webhook"))
     def to(self, delivery: WebhookDelivery) -> str:
         url = reverse("admin:mdm_events_webhook_change", args=[delivery.webhook_id])
         return link(url, title_of(delivery.webhook))
 
-    @display(description="State")
+    @display(description=gettext_lazy("State"))
     def state_badge(self, delivery: WebhookDelivery) -> str:
         return delivery_badge(delivery)
 
-    @display(description="Answer")
+    @display(description=gettext_lazy("Answer"))
     def answer(self, delivery: WebhookDelivery) -> str:
         return two_lines(delivery.status_code or "—", delivery.error)
 
-    @display(description="When")
+    @display(description=gettext_lazy("When"))
     def made(self, delivery: WebhookDelivery) -> str:
         return time_tag(delivery.created_at)
 
@@ -110,8 +112,9 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
         if delivery.state == DeliveryState.PENDING:
             return ""
         return format_html(
-            '<button type="submit" class="pm-btn pm-small" formaction="{}">Send again</button>',
+            '<button type="submit" class="pm-btn pm-small" formaction="{}">{}</button>',
             self.url("redeliver", delivery.pk),
+            _("Send again"),
         )
 
     # --- one delivery -------------------------------------------------------------------------------------------------
@@ -131,7 +134,7 @@ class WebhookDeliveryAdmin(ReadOnlyAdmin):
             redeliver(delivery, actor_of(request))
         except WebhookError as error:
             return self.refused(request, str(error), back)
-        return self.done(request, "It is on its way again. This page follows by itself.", back)
+        return self.done(request, _("It is on its way again. This page follows by itself."), back)
 
     def body(self, request: HttpRequest, delivery: WebhookDelivery) -> HttpResponse:
         """With what a device sent, secrets and all; the log says who saw it."""

@@ -6,16 +6,20 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from mdm.accounts.models import ApiKey, Membership
 from mdm.events import log_filters
 from mdm.events.kinds import KINDS
 from mdm.events.log_filters import ACTORS, RANGES
-from mdm.events.models import Event, Level
+from mdm.events.models import Event
 from mdm.events.topics import TOPICS, kinds_of
+from mdm.events.words import LEVELS
 
 # A menu of people or keys shows so many; an account with more of them filters by the device or the time.
 MOST_NAMES = 200
+MOMENTS = {"since": gettext_lazy("since"), "until": gettext_lazy("until")}
 
 
 class LogFilter(admin.ListFilter):
@@ -54,7 +58,7 @@ class LogFilter(admin.ListFilter):
         chosen, is_known = self.chosen(), False
         without = list(self.parameters)
         every = changelist.get_query_string(remove=without)
-        yield {"selected": not chosen, "query_string": every, "display": "All", "heading": "", "value": ""}
+        yield {"selected": not chosen, "query_string": every, "display": _("All"), "heading": "", "value": ""}
         for value, words, heading in self.options():
             is_known = is_known or value == chosen
             query = changelist.get_query_string({self.parameters[0]: value}, without[1:])
@@ -75,10 +79,10 @@ class LogFilter(admin.ListFilter):
 
 
 class TimeFilter(LogFilter):
-    title, parameters, menu = "Time", ("time", "since", "until"), "admin/events/time_menu.html"
+    title, parameters, menu = gettext_lazy("Time"), ("time", "since", "until"), "admin/events/time_menu.html"
 
     def options(self) -> Iterator[tuple[str, str, str]]:
-        for value, (words, _) in RANGES.items():
+        for value, (words, _span) in RANGES.items():
             yield value, words, ""
 
     def chosen(self) -> str:
@@ -92,8 +96,8 @@ class TimeFilter(LogFilter):
 
     def unknown(self, value: str) -> str:
         moments = self.moments()
-        words = [f"{name} {at.replace('T', ' ')}" for name, at in moments.items()]
-        return f"{' '.join(words)} UTC" if words else "all"
+        words = [f"{MOMENTS[name]} {at.replace('T', ' ')}" for name, at in moments.items()]
+        return f"{' '.join(words)} UTC" if words else _("all")
 
     def others(self) -> list[tuple[str, str]]:
         """What the form of exact times has to keep of the address."""
@@ -101,48 +105,48 @@ class TimeFilter(LogFilter):
 
 
 class ActorFilter(LogFilter):
-    title, parameters, menu = "Who", ("actor",), "admin/events/long_menu.html"
+    title, parameters, menu = gettext_lazy("Who"), ("actor",), "admin/events/long_menu.html"
 
     def options(self) -> Iterator[tuple[str, str, str]]:
-        for value, (words, _) in ACTORS.items():
+        for value, (words, _query) in ACTORS.items():
             yield value, words, ""
         account = self.request.get_account()
         people = Membership.objects.for_account(account).order_by("user__email").values_list("user_id", "user__email")
         for key, email in people[:MOST_NAMES]:
-            yield f"person-{key}", email, "One person"
+            yield f"person-{key}", email, _("One person")
         keys = ApiKey.objects.for_account(account).order_by("name").values_list("pk", "name")
         for key, name in keys[:MOST_NAMES]:
-            yield f"key-{key}", name, "One API key"
+            yield f"key-{key}", name, _("One API key")
 
     def unknown(self, value: str) -> str:
-        return "somebody who has left"
+        return _("somebody who has left")
 
 
 class KindFilter(LogFilter):
-    title, parameters, menu = "What happened", ("event_type",), "admin/events/long_menu.html"
+    title, parameters, menu = gettext_lazy("What happened"), ("event_type",), "admin/events/long_menu.html"
 
     def options(self) -> Iterator[tuple[str, str, str]]:
-        for topic, (title, _) in TOPICS.items():
-            names = kinds_of(topic)
+        for topic, (words, _names) in TOPICS.items():
+            names, title = kinds_of(topic), _(words)
             if names:
-                yield topic, f"Everything of: {title}", title
+                yield topic, _("Everything of: %(title)s") % {"title": title}, title
             for name in names:
-                yield name, KINDS[name], title
+                yield name, _(KINDS[name]), title
 
 
 class LevelFilter(LogFilter):
-    title, parameters = "Level", ("level",)
+    title, parameters = gettext_lazy("Level"), ("level",)
 
     def options(self) -> Iterator[tuple[str, str, str]]:
-        yield "trouble", "Warnings and errors", ""
-        for value, label in Level.choices:
-            yield str(value), label.capitalize(), ""
+        yield "trouble", _("Warnings and errors"), ""
+        for level, words in LEVELS.items():
+            yield str(level.value), str(words).capitalize(), ""
 
 
 class DeviceFilter(LogFilter):
     """Set by links from a device's page; not offered as a list, there are too many devices."""
 
-    title, parameters = "Device", ("device",)
+    title, parameters = gettext_lazy("Device"), ("device",)
 
     def has_output(self) -> bool:
         return bool(self.chosen())
@@ -151,7 +155,7 @@ class DeviceFilter(LogFilter):
         key = log_filters.read({"device": self.chosen()}).device_id
         devices = Event._meta.get_field("device").related_model.objects.filter(account=self.request.get_account())
         device = devices.filter(pk=key).first()
-        yield self.chosen(), str(device) if device else "unknown", ""
+        yield self.chosen(), str(device) if device else _("unknown"), ""
 
 
 MENUS = (TimeFilter, ActorFilter, KindFilter, LevelFilter, DeviceFilter)

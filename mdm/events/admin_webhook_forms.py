@@ -4,6 +4,8 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from mdm.accounts.admin_forms import PageForm
 from mdm.accounts.admin_html import two_lines
@@ -17,25 +19,34 @@ class WebhookForm(PageForm):
     """Cleaned, it gives what `create_webhook` and `update_webhook` take: url, name, format, events."""
 
     url = forms.CharField(
-        label="URL",
+        label=gettext_lazy("URL"),
         max_length=MAX_URL_LENGTH,
         widget=forms.URLInput(attrs={"placeholder": "https://", "autocomplete": "off"}),
-        help_text="Where Pomona posts to. It must answer within ten seconds, with any 2xx.",
+        help_text=gettext_lazy("Where Pomona posts to. It must answer within ten seconds, with any 2xx."),
     )
     name = forms.CharField(
+        label=gettext_lazy("Name"),
         max_length=Webhook._meta.get_field("name").max_length,
         required=False,
-        help_text="What you call it here, for example “Chat of the help desk”. Empty: the host of the URL.",
+        help_text=gettext_lazy(
+            "What you call it here, for example “Chat of the help desk”. Empty: the host of the URL."
+        ),
     )
     format = forms.ChoiceField(
-        choices=[(value.value, two_lines(*words)) for value, words in FORMAT_WORDS.items()],
+        label=gettext_lazy("Format"),
+        choices=lambda: [(value.value, two_lines(*words)) for value, words in FORMAT_WORDS.items()],
         initial=WebhookFormat.NATIVE,
         widget=forms.RadioSelect,
     )
     standard = forms.MultipleChoiceField(
-        required=False, widget=forms.CheckboxSelectMultiple, label="Standard events", initial=choices(REFERENCE_EVENTS)
+        required=False,
+        widget=forms.CheckboxSelectMultiple,
+        label=gettext_lazy("Standard events"),
+        initial=choices(REFERENCE_EVENTS),
     )
-    own = forms.MultipleChoiceField(required=False, widget=forms.CheckboxSelectMultiple, label="More events of Pomona")
+    own = forms.MultipleChoiceField(
+        required=False, widget=forms.CheckboxSelectMultiple, label=gettext_lazy("More events of Pomona")
+    )
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -66,7 +77,7 @@ class WebhookForm(PageForm):
         given = super().clean()
         standard, own = given.pop("standard", []), given.pop("own", [])
         if given.get("format") == WebhookFormat.NATIVE and not standard and not own and not self.errors:
-            self.add_error("standard", "Choose at least one event; the webhook would never be told anything.")
+            self.add_error("standard", _("Choose at least one event; the webhook would never be told anything."))
         # All standard ones and nothing else is stored as no choice: those of later versions are told, too.
         is_all = not own and set(standard) == set(choices(REFERENCE_EVENTS))
         return given | {"events": [] if is_all else [*standard, *own]}

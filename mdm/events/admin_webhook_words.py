@@ -4,6 +4,8 @@ import json
 from collections.abc import Sequence
 
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
 
 from mdm.accounts.admin_html import badge
 from mdm.events.kinds import KINDS
@@ -13,27 +15,29 @@ from mdm.events.outbox import EVENT_WORDS, OWN_EVENTS, REFERENCE_EVENTS, TEST_EV
 from mdm.events.webhook_standing import Standing, standing
 
 STANDING_WORDS = {
-    Standing.WORKING: ("Working", "valid"),
-    Standing.FAILING: ("Refuses messages", "warning"),
-    Standing.RESTING: ("Resting after failures", "warning"),
-    Standing.PAUSED: ("Paused", "failed"),
-    Standing.DISABLED: ("Disabled", ""),
+    Standing.WORKING: (gettext_lazy("Working"), "valid"),
+    Standing.FAILING: (gettext_lazy("Refuses messages"), "warning"),
+    Standing.RESTING: (gettext_lazy("Resting after failures"), "warning"),
+    Standing.PAUSED: (gettext_lazy("Paused"), "failed"),
+    Standing.DISABLED: (gettext_lazy("Disabled"), ""),
 }
 FORMAT_WORDS = {
     WebhookFormat.NATIVE: (
         "Pomona",
-        "Short messages about what happened, of the kinds that you choose: type, at and data.",
+        gettext_lazy("Short messages about what happened, of the kinds that you choose: type, at and data."),
     ),
     WebhookFormat.MICROMDM: (
         "MicroMDM",
-        "Everything that devices send, word for word, for tools that were written for MicroMDM. Passwords and keys can be "
-        "in it.",
+        gettext_lazy(
+            "Everything that devices send, word for word, for tools that were written for MicroMDM. "
+            "Passwords and keys can be in it."
+        ),
     ),
 }
 STATE_TONES = {DeliveryState.PENDING: "info", DeliveryState.DELIVERED: "done", DeliveryState.FAILED: "failed"}
 TOPICS = (CONNECT, *sorted(f"mdm.{message_type}" for message_type in TOLD_CHECKINS))
 TOLD_IN_A_LIST = 2
-ALL_STANDARD = "All standard events"
+ALL_STANDARD = gettext_lazy("All standard events")
 
 
 def standing_badge(webhook: Webhook) -> SafeString:
@@ -43,21 +47,23 @@ def standing_badge(webhook: Webhook) -> SafeString:
 def delivery_badge(delivery: WebhookDelivery) -> SafeString:
     """A message that was tried in vain and is tried again looks different from one that has yet to go."""
     if delivery.state == DeliveryState.PENDING and delivery.attempts:
-        return badge("Tried again", "warning")
+        return badge(_("Tried again"), "warning")
     return badge(delivery.get_state_display(), STATE_TONES[DeliveryState(delivery.state)])
 
 
 def event_words(name: str) -> str:
     """What happened, for people; of MicroMDM's format, what the device sent."""
     if name == CONNECT:
-        return "A device connected"
+        return _("A device connected")
     topic = name.removeprefix("mdm.")
-    return EVENT_WORDS.get(name, name if topic == name else f"A device sent {topic}")
+    if name in EVENT_WORDS:
+        return _(EVENT_WORDS[name])
+    return name if topic == name else _("A device sent %(message)s") % {"message": topic}
 
 
 def message_words(delivery: WebhookDelivery) -> str:
     """As the log says it, where it has the line: "A device carried out a command: DeviceLock". From `without_bodies`."""
-    said = KINDS.get(delivery.kind or "") or event_words(delivery.event_type)
+    said = _(KINDS[delivery.kind]) if delivery.kind in KINDS else event_words(delivery.event_type)
     return f"{said}: {delivery.request_type}" if delivery.request_type else said
 
 
@@ -75,14 +81,15 @@ def chosen_events(webhook: Webhook) -> list[str]:
 def events_in_short(webhook: Webhook) -> tuple[str, str]:
     """What it is told, in two lines of a list."""
     if webhook.format == WebhookFormat.MICROMDM:
-        return "Everything that devices send", "in the format of MicroMDM"
+        return _("Everything that devices send"), _("in the format of MicroMDM")
     names = chosen_events(webhook)
     told = names[:TOLD_IN_A_LIST]
     more = len(names) - len(told)
-    in_short = " · ".join(told + ([f"{more} more"] if more else []))
+    in_short = " · ".join(told + ([_("%(number)s more") % {"number": more}] if more else []))
     if not webhook.events:
-        return ALL_STANDARD, in_short
-    return f"{len(names)} kind{'' if len(names) == 1 else 's'} of event", in_short
+        return str(ALL_STANDARD), in_short
+    kinds = ngettext("%(number)s kind of event", "%(number)s kinds of event", len(names)) % {"number": len(names)}
+    return kinds, in_short
 
 
 def pretty(body: str) -> str:

@@ -7,6 +7,8 @@ from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from mdm.accounts.admin_base import EmptyState, Page, ReadOnlyAdmin, actor_of
@@ -54,8 +56,8 @@ SENDING = (Standing.WORKING, Standing.FAILING, Standing.RESTING)
 
 @admin.register(Webhook)
 class WebhookAdmin(ReadOnlyAdmin):
-    list_title = "Webhooks"
-    add_label = "Add a webhook"
+    list_title = gettext_lazy("Webhooks")
+    add_label = gettext_lazy("Add a webhook")
     needs = {"add": Action.CONFIGURE}
     change_list_template = "admin/events/webhooks.html"
     list_display = ("webhook", "told", "state", "newest", "waiting")
@@ -72,10 +74,13 @@ class WebhookAdmin(ReadOnlyAdmin):
         Page("<int:pk>/remove/", "remove", Action.CONFIGURE),
     )
     empty_state = EmptyState(
-        "No webhook yet",
-        "A webhook tells a program of yours what happens, at the moment it happens: a chat that hears of each new device, a "
-        "help desk that opens a ticket, an inventory that stays up to date without asking.",
-        "Add a webhook",
+        gettext_lazy("No webhook yet"),
+        gettext_lazy(
+            "A webhook tells a program of yours what happens, at the moment it happens: a chat that hears of "
+            "each new device, a help desk that opens a ticket, an inventory that stays up to date without "
+            "asking."
+        ),
+        gettext_lazy("Add a webhook"),
         "admin:mdm_events_webhook_add",
         Action.CONFIGURE,
         "webhook",
@@ -93,26 +98,26 @@ class WebhookAdmin(ReadOnlyAdmin):
         return super().changelist_view(request, {"troubled": alerts, **(extra_context or {})})
 
     # --- the list -----------------------------------------------------------------------------------------------------
-    @display(description="Webhook", ordering="name")
+    @display(description=gettext_lazy("Webhook"), ordering="name")
     def webhook(self, webhook: Webhook) -> str:
         return two_lines(title_of(webhook), host_of(webhook) if webhook.name else "")
 
-    @display(description="Is told")
+    @display(description=gettext_lazy("Is told"))
     def told(self, webhook: Webhook) -> str:
         return two_lines(*events_in_short(webhook))
 
-    @display(description="State")
+    @display(description=gettext_lazy("State"))
     def state(self, webhook: Webhook) -> str:
         return standing_badge(webhook)
 
-    @display(description="Newest message")
+    @display(description=gettext_lazy("Newest message"))
     def newest(self, webhook: Webhook) -> str:
         if not webhook.newest_state:
-            return "none yet"
+            return _("none yet")
         state = DeliveryState(webhook.newest_state)
         return two_lines(badge(state.label, STATE_TONES[state]), time_tag(webhook.newest_created_at))
 
-    @display(description="Waiting")
+    @display(description=gettext_lazy("Waiting"))
     def waiting(self, webhook: Webhook) -> str:
         return pending_words(webhook.pending)
 
@@ -128,10 +133,10 @@ class WebhookAdmin(ReadOnlyAdmin):
             except WebhookError as error:
                 form.add_error(None, str(error))
             else:
-                return self._secret_page(request, webhook, f"{title_of(webhook)} is added")
-        intro = "The secret that signs its messages is shown once, on the next page."
+                return self._secret_page(request, webhook, _("%(webhook)s is added") % {"webhook": title_of(webhook)})
+        intro = _("The secret that signs its messages is shown once, on the next page.")
         return self._webhook_form(
-            request, form, title="Add a webhook", button="Add the webhook", back=self.list_url, intro=intro
+            request, form, title=_("Add a webhook"), button=_("Add the webhook"), back=self.list_url, intro=intro
         )
 
     def edit(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
@@ -142,27 +147,31 @@ class WebhookAdmin(ReadOnlyAdmin):
             except WebhookError as error:
                 form.add_error(None, str(error))
             else:
-                return self.done(request, "Stored. What happens from now on goes there.", self.home_of(webhook))
+                return self.done(request, _("Stored. What happens from now on goes there."), self.home_of(webhook))
         return self._webhook_form(
             request,
             form,
-            title=f"Edit {title_of(webhook)}",
-            button="Store the changes",
+            title=_("Edit %(webhook)s") % {"webhook": title_of(webhook)},
+            button=_("Store the changes"),
             back=self.home_of(webhook),
-            intro="Messages that wait go to the new address; what they tell stays as it is.",
+            intro=_("Messages that wait go to the new address; what they tell stays as it is."),
         )
 
     def rotate(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
         if request.method == "POST":
             rotate_secret(webhook, actor_of(request))
-            return self._secret_page(request, webhook, f"{title_of(webhook)} has a new secret")
+            return self._secret_page(
+                request, webhook, _("%(webhook)s has a new secret") % {"webhook": title_of(webhook)}
+            )
         return self._confirm(
             request,
             webhook,
-            title=f"New secret for {title_of(webhook)}",
-            button="Make a new secret",
-            intro="Everything that is sent from now on is signed with the new secret, which is shown once, on the next page. "
-            "The receiver refuses messages until it knows it; those are tried again.",
+            title=_("New secret for %(webhook)s") % {"webhook": title_of(webhook)},
+            button=_("Make a new secret"),
+            intro=_(
+                "Everything that is sent from now on is signed with the new secret, which is shown once, on the "
+                "next page. The receiver refuses messages until it knows it; those are tried again."
+            ),
         )
 
     # --- one webhook --------------------------------------------------------------------------------------------------
@@ -197,29 +206,34 @@ class WebhookAdmin(ReadOnlyAdmin):
         return JsonResponse({"mark": _mark(webhook)})
 
     def test(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
-        return self._do(request, webhook, send_test, "A test is on its way. This page follows by itself.")
+        return self._do(request, webhook, send_test, _("A test is on its way. This page follows by itself."))
 
     def resume(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
-        return self._do(request, webhook, resume_webhook, "It goes on: what waited is sent, the oldest first.")
+        return self._do(request, webhook, resume_webhook, _("It goes on: what waited is sent, the oldest first."))
 
     def enable(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
         update_webhook(webhook, is_enabled=True, actor=actor_of(request))
-        return self.done(request, "It is told again what happens from now on.", self.home_of(webhook))
+        return self.done(request, _("It is told again what happens from now on."), self.home_of(webhook))
 
     def disable(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
         if request.method == "POST":
             update_webhook(webhook, is_enabled=False, actor=actor_of(request))
-            return self.done(request, "Nothing is sent to it any more.", self.home_of(webhook))
+            return self.done(request, _("Nothing is sent to it any more."), self.home_of(webhook))
         waiting = count_of(webhook.pending, "message")
         if webhook.pending > COUNTED_AT_MOST:
-            waiting = f"{pending_words(webhook.pending)} messages"
-        given_up = f" {waiting} that wait are given up." if webhook.pending else ""
+            waiting = _("%(number)s messages") % {"number": pending_words(webhook.pending)}
+        given_up = [_("%(waiting)s that wait are given up.") % {"waiting": waiting}] if webhook.pending else []
         return self._confirm(
             request,
             webhook,
-            title=f"Disable {title_of(webhook)}",
-            button="Disable",
-            intro=f"Nothing is sent until it is enabled again, and what happens meanwhile is not kept for it.{given_up}",
+            title=_("Disable %(webhook)s") % {"webhook": title_of(webhook)},
+            button=_("Disable"),
+            intro=" ".join(
+                [
+                    _("Nothing is sent until it is enabled again, and what happens meanwhile is not kept for it."),
+                    *given_up,
+                ]
+            ),
         )
 
     def redeliver(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
@@ -227,22 +241,28 @@ class WebhookAdmin(ReadOnlyAdmin):
             count = redeliver_failed(webhook, actor_of(request))
         except WebhookError as error:
             return self.refused(request, str(error), self.home_of(webhook))
-        return self.done(request, f"Sent again: {count_of(count, 'failed message')}.", self.home_of(webhook))
+        return self.done(
+            request,
+            _("Sent again: %(failed_messages)s.") % {"failed_messages": count_of(count, "failed message")},
+            self.home_of(webhook),
+        )
 
     def remove(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
         title = title_of(webhook)
         form = TypedConfirmForm(posted(request), expected=title, account=request.get_account())
         if request.method == "POST" and form.is_valid():
             delete_webhook(webhook, actor_of(request))
-            return self.done(request, f"{title} was deleted.", self.list_url)
+            return self.done(request, _("%(title)s was deleted.") % {"title": title}, self.list_url)
         return self._form(
             request,
             webhook,
             form,
-            title=f"Delete {title}",
-            button="Delete this webhook",
-            intro="It is told nothing any more. Its secret goes, and the record of what it was sent. Messages that wait are "
-            "not sent. What happened stays in the log.",
+            title=_("Delete %(title)s") % {"title": title},
+            button=_("Delete this webhook"),
+            intro=_(
+                "It is told nothing any more. Its secret goes, and the record of what it was sent. Messages that "
+                "wait are not sent. What happened stays in the log."
+            ),
             danger=True,
         )
 

@@ -12,6 +12,7 @@ from typing import Any
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext_lazy
 
 from mdm.accounts.actors import Source
 from mdm.accounts.models import Account
@@ -23,17 +24,17 @@ LATEST_WRITE = timedelta(hours=1)
 # Words may fit many devices; the lines of so many are looked for at the most.
 MOST_DEVICES = 50
 RANGES = {
-    "hour": ("Last hour", timedelta(hours=1)),
-    "day": ("Last 24 hours", timedelta(days=1)),
-    "week": ("Last 7 days", timedelta(days=7)),
-    "month": ("Last 30 days", timedelta(days=30)),
+    "hour": (gettext_lazy("Last hour"), timedelta(hours=1)),
+    "day": (gettext_lazy("Last 24 hours"), timedelta(days=1)),
+    "week": (gettext_lazy("Last 7 days"), timedelta(days=7)),
+    "month": (gettext_lazy("Last 30 days"), timedelta(days=30)),
 }
 # Who did it, in words; one person or one key is "person-5" or "key-3".
 ACTORS = {
-    "people": ("People", Source.ADMIN),
-    "programs": ("Programs", Source.API),
-    "devices": ("Devices", Source.DEVICE),
-    "pomona": ("Pomona itself", Source.SYSTEM),
+    "people": (gettext_lazy("People"), Source.ADMIN),
+    "programs": (gettext_lazy("Programs"), Source.API),
+    "devices": (gettext_lazy("Devices"), Source.DEVICE),
+    "pomona": (gettext_lazy("Pomona itself"), Source.SYSTEM),
 }
 LEVELS = {str(level.value) for level in Level}
 MOST_CHARACTERS = 200

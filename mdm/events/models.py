@@ -4,6 +4,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from mdm.accounts.scoping import AccountScoped
 from mdm.common.fields import EncryptedTextField, SecretHolder
@@ -87,8 +88,8 @@ class LogForwarder(models.Model):
 
 
 class WebhookFormat(models.TextChoices):
-    NATIVE = "native", "Native"
-    MICROMDM = "micromdm", "MicroMDM"
+    NATIVE = "native", gettext_lazy("Native")
+    MICROMDM = "micromdm", gettext_lazy("MicroMDM")
 
 
 class Webhook(AccountScoped, SecretHolder):
@@ -130,9 +131,9 @@ class Webhook(AccountScoped, SecretHolder):
 
 
 class DeliveryState(models.TextChoices):
-    PENDING = "pending", "Pending"
-    DELIVERED = "delivered", "Delivered"
-    FAILED = "failed", "Failed"  # given up; it can be sent again
+    PENDING = "pending", gettext_lazy("Pending")
+    DELIVERED = "delivered", gettext_lazy("Delivered")
+    FAILED = "failed", gettext_lazy("Failed")  # given up; it can be sent again
 
 
 # As `order_key`: no device has it.

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.db import transaction
 from django.db.models import Prefetch, prefetch_related_objects
+from django.utils.translation import gettext_noop as _
 
 from mdm.common import rows
 from mdm.common.batches import batches
@@ -52,21 +53,21 @@ WEBHOOK_EVENTS = _REFERENCE | _OWN
 REFERENCE_EVENTS = tuple(_REFERENCE)
 OWN_EVENTS = tuple(_OWN)
 EVENT_WORDS = {
-    "device.enrolled": "A device enrolled, or enrolled again",
-    "device.unenrolled": "A device left management",
-    "device.changed_group": "Devices moved to another device group",
-    "device.lock.enabled": "A device was locked",
-    "abm.device.added": "Apple lists a new device",
-    TEST_EVENT: "Somebody asked for a test",
-    "command.finished": "A command was carried out, failed, expired or was cancelled",
-    "profile.installed": "A device installed a profile",
-    "profile.failed": "A device could not install a profile, or not remove it",
-    "app.installed": "A device installed an app",
-    "app.failed": "A device could not install an app, or not remove it",
-    "script_job.finished": "The last Mac of a script job is done with it",
-    "certificate.expiring": "A certificate runs out in 30, 14, 7 days or one",
-    "token.expiring": "A token of Apple runs out in 30, 14, 7 days or one",
-    "account.compliance": "How many devices have all that they should have has changed",
+    "device.enrolled": _("A device enrolled, or enrolled again"),
+    "device.unenrolled": _("A device left management"),
+    "device.changed_group": _("Devices moved to another device group"),
+    "device.lock.enabled": _("A device was locked"),
+    "abm.device.added": _("Apple lists a new device"),
+    TEST_EVENT: _("Somebody asked for a test"),
+    "command.finished": _("A command was carried out, failed, expired or was cancelled"),
+    "profile.installed": _("A device installed a profile"),
+    "profile.failed": _("A device could not install a profile, or not remove it"),
+    "app.installed": _("A device installed an app"),
+    "app.failed": _("A device could not install an app, or not remove it"),
+    "script_job.finished": _("The last Mac of a script job is done with it"),
+    "certificate.expiring": _("A certificate runs out in 30, 14, 7 days or one"),
+    "token.expiring": _("A token of Apple runs out in 30, 14, 7 days or one"),
+    "account.compliance": _("How many devices have all that they should have has changed"),
 }
 MERGED = {"device.changed_group"}
 # Line of the log → the message that goes out for it. A test goes to the webhook under test alone.

@@ -5,8 +5,8 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from mdm.events.kinds import KINDS
 from mdm.events.models import Event, Level
-from mdm.events.words import sentence
 
 LEVELS = {level.value: level.label for level in Level}
 # A device's row holds all that it ever reported; its name is wanted.
@@ -20,13 +20,13 @@ def loaded(events: QuerySet[Event]) -> QuerySet[Event]:
 
 
 def record(event: Event) -> dict[str, Any]:
-    """JSON, with keys in this order."""
+    """JSON, with keys in this order; in English, whatever the language of who asks for it."""
     return {
         "id": event.log_id,
         "at": moment(event.at),
         "level": LEVELS[event.level],
         "event_type": event.event_type,
-        "message": sentence(event),
+        "message": KINDS.get(event.event_type, event.event_type),
         "namespace": event.namespace,
         "source": event.source,
         "actor": event.actor_label,

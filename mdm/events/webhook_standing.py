@@ -1,12 +1,13 @@
 """How a webhook stands: whether its receiver takes what it is sent, how much waits for it, and what an operator is to do."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from django.db.models import BooleanField, ExpressionWrapper, F, IntegerField, OuterRef, Q, QuerySet, Subquery
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from httpx import URL
 
 from mdm.common.words import ago, duration
@@ -64,35 +65,43 @@ def troubled(webhooks: QuerySet[Webhook]) -> list[Webhook]:
 
 def pending_words(number: int) -> str:
     """ "12", "more than 1,000"."""
-    return f"more than {COUNTED_AT_MOST:,}" if number > COUNTED_AT_MOST else f"{number:,}"
+    if number > COUNTED_AT_MOST:
+        return _("more than %(number)s") % {"number": f"{COUNTED_AT_MOST:,}"}
+    return f"{number:,}"
 
 
 def standing(webhook: Webhook) -> tuple[Standing, str]:
     """Its state and a sentence: what it means, and what to do."""
     if not webhook.is_enabled:
-        return Standing.DISABLED, "It is disabled: nothing is sent, and nothing is kept for later."
+        return Standing.DISABLED, _("It is disabled: nothing is sent, and nothing is kept for later.")
     if webhook.paused_at:
-        began = webhook.failing_since
-        length = f" for {duration(webhook.paused_at - began)}" if began else ""
-        return Standing.PAUSED, (
-            f"The receiver took nothing{length}, so Pomona stopped sending {ago(webhook.paused_at)}. Messages wait. Look at "
-            "the receiver, then let the webhook go on."
-        )
+        return Standing.PAUSED, _paused(webhook.failing_since, webhook.paused_at)
     if webhook.failing_since:
         now = timezone.now()
         length, rests_until = duration(now - webhook.failing_since), webhook.rests_until
         if not webhook.failures:
-            return Standing.FAILING, (
-                f"The receiver has refused everything for {length}. Each message is tried again by itself, later and later; "
+            return Standing.FAILING, _(
+                "The receiver has refused everything for %(length)s. Each message is tried again by itself, later and later; "
                 "its tries below say what the receiver answers."
-            )
+            ) % {"length": length}
         is_later = rests_until is not None and rests_until > now + timedelta(minutes=1)
-        when = ago(rests_until, now) if is_later else "in a moment"
-        return Standing.RESTING, (
-            f"The receiver has taken nothing for {length}. It is tried again {when}; the longer it is away, the longer it is "
-            "left alone. Messages wait in their order."
-        )
-    return Standing.WORKING, "The receiver takes what it is sent."
+        return Standing.RESTING, _(
+            "The receiver has taken nothing for %(length)s. It is tried again %(when)s; the longer it is away, the longer "
+            "it is left alone. Messages wait in their order."
+        ) % {"length": length, "when": ago(rests_until, now) if is_later else _("in a moment")}
+    return Standing.WORKING, _("The receiver takes what it is sent.")
+
+
+def _paused(began: datetime | None, at: datetime) -> str:
+    if began is None:
+        return _(
+            "The receiver took nothing, so Pomona stopped sending %(when)s. Messages wait. Look at the receiver, then let "
+            "the webhook go on."
+        ) % {"when": ago(at)}
+    return _(
+        "The receiver took nothing for %(length)s, so Pomona stopped sending %(when)s. Messages wait. Look at the receiver, "
+        "then let the webhook go on."
+    ) % {"length": duration(at - began), "when": ago(at)}
 
 
 def needs_attention(webhook: Webhook) -> bool:

@@ -1,7 +1,10 @@
 """The log in sentences."""
 
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
 from mdm.events.kinds import KINDS
-from mdm.events.models import Event
+from mdm.events.models import Event, Level
 
 # What of the metadata says most, in this order; the first two that are there stand below the sentence.
 TELLING = (
@@ -18,10 +21,21 @@ TELLING = (
     "count",
 )
 
+LEVELS = {
+    Level.INFO: gettext_lazy("info"),
+    Level.WARNING: gettext_lazy("warning"),
+    Level.ERROR: gettext_lazy("error"),
+}
+
+
+def level_words(event: Event) -> str:
+    """What the log calls its level, in the reader's language; programs get the level's own label."""
+    return str(LEVELS[Level(event.level)])
+
 
 def sentence(event: Event) -> str:
-    """What happened, for people. A name of an older version is shown as it is."""
-    return KINDS.get(event.event_type, event.event_type)
+    """What happened, for people, in their language. A name of an older version is shown as it is."""
+    return _(KINDS[event.event_type]) if event.event_type in KINDS else event.event_type
 
 
 def details(event: Event) -> str:

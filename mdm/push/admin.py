@@ -5,6 +5,8 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from mdm.accounts.admin_base import OnePageAdmin, Page, actor_of
@@ -53,7 +55,7 @@ class PushCertificateAdmin(OnePageAdmin):
         Page("signing/forget-key/", "forget_key", Action.CONFIGURE, post_only=True),
     )
 
-    @display(description="Topic")
+    @display(description=gettext_lazy("Topic"))
     def topic(self, certificate: PushCertificate) -> str:
         return certificate.topic
 
@@ -70,7 +72,7 @@ class PushCertificateAdmin(OnePageAdmin):
             except PushRequestError as error:
                 form.add_error("email", str(error))
             else:
-                return self.done(request, "The request is made. Have it signed now.", self.list_url)
+                return self.done(request, _("The request is made. Have it signed now."), self.list_url)
         return self._page(request, request_form=form, status=422)
 
     def download(self, request: HttpRequest) -> HttpResponse:
@@ -90,7 +92,9 @@ class PushCertificateAdmin(OnePageAdmin):
         try:
             return _file(signed_for_apple(waiting), SIGNED_NAME)
         except (NoVendorCertificate, VendorBundleError, PushRequestError) as error:
-            return self.refused(request, f"The vendor certificate cannot sign: {error}", self.list_url)
+            return self.refused(
+                request, _("The vendor certificate cannot sign: %(error)s") % {"error": error}, self.list_url
+            )
 
     # --- Who signs it -------------------------------------------------------------------------------------------------
     def vendor(self, request: HttpRequest) -> HttpResponse:
@@ -104,13 +108,13 @@ class PushCertificateAdmin(OnePageAdmin):
             except VendorBundleError as error:
                 form.add_error("passphrase" if "passphrase" in str(error) else "files", str(error))
             else:
-                return self.done(request, "The vendor certificate signs the account's requests now.", self.list_url)
+                return self.done(request, _("The vendor certificate signs the account's requests now."), self.list_url)
         return self._page(request, vendor_form=form, status=422)
 
     def remove_vendor(self, request: HttpRequest) -> HttpResponse:
         if remove_vendor_certificate(request.get_account(), actor=actor_of(request)):
-            return self.done(request, "The vendor certificate is removed, its key deleted.", self.list_url)
-        return self.refused(request, "There is no vendor certificate of this account.", self.list_url)
+            return self.done(request, _("The vendor certificate is removed, its key deleted."), self.list_url)
+        return self.refused(request, _("There is no vendor certificate of this account."), self.list_url)
 
     def order(self, request: HttpRequest) -> HttpResponse:
         account = request.get_account()
@@ -126,13 +130,13 @@ class PushCertificateAdmin(OnePageAdmin):
             except (OrderError, PushRequestError) as error:
                 form.add_error(None, str(error))
             else:
-                return self.done(request, "The request goes to mdmcert.download in a moment.", self.list_url)
+                return self.done(request, _("The request goes to mdmcert.download in a moment."), self.list_url)
         return self._page(request, order_form=form, status=422)
 
     def cancel(self, request: HttpRequest) -> HttpResponse:
         if cancel_order(request.get_account(), actor=actor_of(request)):
-            return self.done(request, "The request is not sent any more.", self.list_url)
-        return self.refused(request, "Nothing waits to be sent: it is too late to cancel.", self.list_url)
+            return self.done(request, _("The request is not sent any more."), self.list_url)
+        return self.refused(request, _("Nothing waits to be sent: it is too late to cancel."), self.list_url)
 
     def answer(self, request: HttpRequest) -> HttpResponse:
         account = request.get_account()
@@ -143,13 +147,13 @@ class PushCertificateAdmin(OnePageAdmin):
             except MailedFileError as error:
                 form.add_error("mailed", str(error))
             else:
-                return self.done(request, "The signed request is ready to be downloaded.", self.list_url)
+                return self.done(request, _("The signed request is ready to be downloaded."), self.list_url)
         return self._page(request, answer_form=form, status=422)
 
     def forget_key(self, request: HttpRequest) -> HttpResponse:
         if forget_api_key(request.get_account(), actor=actor_of(request)):
-            return self.done(request, "The key is forgotten.", self.list_url)
-        return self.refused(request, "This account keeps no key.", self.list_url)
+            return self.done(request, _("The key is forgotten."), self.list_url)
+        return self.refused(request, _("This account keeps no key."), self.list_url)
 
     # --- The certificate ----------------------------------------------------------------------------------------------
     def upload(self, request: HttpRequest) -> HttpResponse:
@@ -171,7 +175,7 @@ class PushCertificateAdmin(OnePageAdmin):
             except BadPushCertificate as error:
                 form.add_error("key" if "private key" in str(error) else "certificate", str(error))
             else:
-                return self.done(request, "The push certificate is in use. Devices can be woken now.", self.list_url)
+                return self.done(request, _("The push certificate is in use. Devices can be woken now."), self.list_url)
         return self._page(request, upload_form=form, status=422)
 
     def _page(self, request: HttpRequest, *, status: int = 200, **forms: Any) -> HttpResponse:
@@ -200,7 +204,7 @@ class PushCertificateAdmin(OnePageAdmin):
             **_forms(account, certificate, waiting, request.user.email),
             **forms,
         }
-        return self.page(request, "admin/push/certificate.html", title="Push certificate", status=status, **context)
+        return self.page(request, "admin/push/certificate.html", title=_("Push certificate"), status=status, **context)
 
 
 def _forms(
@@ -224,13 +228,13 @@ def _forms(
 def _order_form(account: Account, data: Any, email: str = "") -> OrderForm:
     access = SigningAccess.objects.for_account(account).first()
     if access and access.api_key:
-        key_help = "One is kept, encrypted. Fill this in only to replace it."
+        key_help = _("One is kept, encrypted. Fill this in only to replace it.")
     elif settings.MDMCERT_API_KEY:
-        key_help = (
+        key_help = _(
             "Not needed: this server has one. Fill this in to use another for this account; it is kept encrypted."
         )
     else:
-        key_help = "Your own: the makers of the service give one to whoever asks. It is kept, encrypted."
+        key_help = _("Your own: the makers of the service give one to whoever asks. It is kept, encrypted.")
     initial = {"signing_email": access.email if access and access.email else email}
     return OrderForm(data, initial=initial, account=account, key_help=key_help)
 

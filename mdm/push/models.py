@@ -3,6 +3,7 @@ from datetime import datetime, timedelta
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy
 
 from mdm.accounts.scoping import AccountScoped
 from mdm.common.fields import EncryptedTextField, SecretHolder
@@ -92,10 +93,10 @@ class SigningAccess(AccountScoped, SecretHolder):
 
 
 class OrderState(models.TextChoices):
-    WAITING = "waiting", "Waiting to be sent"
-    SENT = "sent", "Sent, the answer comes by e-mail"
-    FAILED = "failed", "Failed"
-    ANSWERED = "answered", "Signed"
+    WAITING = "waiting", gettext_lazy("Waiting to be sent")
+    SENT = "sent", gettext_lazy("Sent, the answer comes by e-mail")
+    FAILED = "failed", gettext_lazy("Failed")
+    ANSWERED = "answered", gettext_lazy("Signed")
 
 
 class SigningOrder(AccountScoped, SecretHolder):
