@@ -2,4 +2,5 @@
 
 from mdm.celery import app as celery_app
 
-__all__ = ["celery_app"]
+__version__ = "0.6.0"  # as in pyproject.toml, which the image of the containers lacks
+__all__ = ["__version__", "celery_app"]

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.translation import gettext as _
 
 from mdm.accounts.permissions import Action, may
 from mdm.common.words import file_size
@@ -28,7 +29,7 @@ class AdminBodySize:
         if request.path_info.startswith(reverse("admin:index")) and _length(request) > MOST_BYTES:
             most = _allowed(request)
             if _length(request) > most:
-                sentence = f"This is too large: at most {file_size(most)} can be sent here."
+                sentence = _("This is too large: at most %(most)s can be sent here.") % {"most": file_size(most)}
                 return HttpResponse(sentence, status=413, content_type="text/plain")
         return self.get_response(request)
 

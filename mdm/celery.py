@@ -24,12 +24,14 @@ app.conf.beat_schedule = {
         "task": "apps_catalog.tasks.reconcile_due_devices",
         "schedule": 30,
     },
+    "carry out operations on many devices": {"task": "devices.tasks.carry_out_operations", "schedule": 30},
     "compare all devices with what they should have": {
         "task": "apps_catalog.tasks.compare_all_devices",
         "schedule": 24 * 60 * MINUTE,
     },
     "ask devices for their inventory": {"task": "devices.tasks.ask_for_inventories", "schedule": 15 * MINUTE},
     "ask the App Store about apps": {"task": "apps_catalog.tasks.look_up_store_apps", "schedule": MINUTE},
+    "search the App Store": {"task": "apps_catalog.tasks.search_app_store", "schedule": MINUTE},
     "follow installs of apps": {"task": "apps_catalog.tasks.follow_installs", "schedule": 2 * MINUTE},
     "give licences out and back": {"task": "apps_catalog.tasks.manage_licences", "schedule": MINUTE},
     "count devices that have what they should have": {
@@ -37,6 +39,8 @@ app.conf.beat_schedule = {
         "schedule": 60 * MINUTE,
     },
     "watch content tokens": {"task": "apps_catalog.tasks.watch_content_tokens", "schedule": 12 * 60 * MINUTE},
+    "send links for forgotten passwords": {"task": "mdm.sign_in.tasks.send_password_resets", "schedule": MINUTE},
+    "forget guesses and old sessions": {"task": "mdm.sign_in.tasks.tidy_up_sign_in", "schedule": 60 * MINUTE},
     "deliver webhooks": {"task": "mdm.events.tasks.deliver_webhooks", "schedule": 15},
     "give up messages of paused webhooks": {"task": "mdm.events.tasks.give_up_messages", "schedule": 60 * MINUTE},
     "forget old webhook deliveries": {"task": "mdm.events.tasks.forget_deliveries", "schedule": 24 * 60 * MINUTE},
@@ -66,7 +70,13 @@ app.conf.beat_schedule = {
     "bring enrollment settings to Apple": {"task": "enrollment.tasks.assign_dep_profiles", "schedule": MINUTE},
     "watch server tokens of Apple": {"task": "enrollment.tasks.watch_dep_tokens", "schedule": 12 * 60 * MINUTE},
     "send invitations": {"task": "enrollment.tasks.send_invitations", "schedule": MINUTE},
+    "send invitations of people": {"task": "mdm.sign_in.tasks.send_person_invitations", "schedule": MINUTE},
+    "forget old invitations of people": {
+        "task": "mdm.sign_in.tasks.forget_person_invitations",
+        "schedule": 24 * 60 * MINUTE,
+    },
     "let devices go on in Setup Assistant": {"task": "enrollment.tasks.release_waiting_devices", "schedule": 15},
     "watch external CAs": {"task": "enrollment.tasks.watch_trusted_authorities", "schedule": 12 * 60 * MINUTE},
+    "look after the system status": {"task": "mdm.running.tasks.look_after_status", "schedule": 5 * MINUTE},
     "watch push certificates": {"task": "mdm.push.tasks.watch_certificates", "schedule": 12 * 60 * MINUTE},
 }

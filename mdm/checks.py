@@ -191,6 +191,26 @@ def the_log_can_be_forwarded(app_configs: AppConfigs, **options: object) -> list
     return found
 
 
+def people_can_sign_in(app_configs: AppConfigs, **options: object) -> list[CheckMessage]:
+    """Single sign-on that lacks something lets nobody in; with OIDC_ONLY, nobody but superusers then."""
+    found: list[CheckMessage] = []
+    if settings.OIDC_ONLY and not settings.OIDC_URL:
+        text = "OIDC_ONLY is set without OIDC_URL: nobody but superusers can sign in."
+        found.append(Error(text, hint="Set OIDC_URL, or unset OIDC_ONLY.", id="pomona.E006"))
+    if settings.OIDC_URL and not (settings.OIDC_CLIENT_ID and settings.OIDC_CLIENT_SECRET):
+        text = "OIDC_URL is set without OIDC_CLIENT_ID and OIDC_CLIENT_SECRET: the provider will not know this server."
+        found.append(
+            Error(text, hint="Both are given by the provider where Pomona is registered there.", id="pomona.E007")
+        )
+    if settings.OIDC_URL.startswith("http://") and is_public(settings.OIDC_URL):
+        text = "OIDC_URL is an http address: whoever is between here and there can sign in as anybody."
+        found.append(Error(text, hint="Use the provider's https address.", id="pomona.E008"))
+    if settings.OIDC_CA_FILE and not Path(settings.OIDC_CA_FILE).is_file():
+        text = f"OIDC_CA_FILE names {settings.OIDC_CA_FILE}, which does not exist: nobody can sign in by the provider."
+        found.append(Warning(text, hint="Unset it to trust the usual authorities.", id="pomona.W040"))
+    return found
+
+
 def own_host_is_allowed(app_configs: AppConfigs, **options: object) -> list[CheckMessage]:
     host = (urlsplit(settings.BASE_URL).hostname or "").lower()
     if any(_allows(pattern.lower(), host) for pattern in settings.ALLOWED_HOSTS):
@@ -238,6 +258,7 @@ ALWAYS: tuple[Callable[..., list[CheckMessage]], ...] = (
     files_can_be_read,
     device_authorities_can_be_read,
     text_messages_can_be_sent,
+    people_can_sign_in,
     own_host_is_allowed,
     the_log_is_kept_long_enough,
     the_log_can_be_forwarded,

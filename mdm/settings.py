@@ -5,6 +5,7 @@ from urllib.parse import urlsplit
 
 import environ
 import sentry_sdk
+from django.conf.locale import LANG_INFO
 
 from mdm.admin_settings import UNFOLD as UNFOLD
 from mdm.embedded_keys import load_or_create
@@ -51,6 +52,7 @@ LAST_SEEN_RESOLUTION_SECONDS = env.int("LAST_SEEN_RESOLUTION_SECONDS", default=6
 AGENT_POLL_SECONDS = env.int("AGENT_POLL_SECONDS", default=60)
 RESULT_RETENTION_DAYS = env.int("RESULT_RETENTION_DAYS", default=90)
 DATA_UPLOAD_MAX_MEMORY_SIZE = DEVICE_BODY_MAX_BYTES
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 2000  # a list in which a thousand devices are ticked
 CHALLENGE_LIFETIME_SECONDS = env.int("CHALLENGE_LIFETIME_SECONDS", default=24 * 3600)
 IDENTITY_LIFETIME_DAYS = env.int("IDENTITY_LIFETIME_DAYS", default=365)
 IDENTITY_RENEWAL_DAYS = env.int("IDENTITY_RENEWAL_DAYS", default=30)
@@ -90,8 +92,15 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
+    "allauth.usersessions",
     "mdm.accounts",
     "mdm.events",
+    "mdm.running",
+    "mdm.sign_in",
     "mdm.channels",
     "mdm.push",
     "mdm.commands",
@@ -110,7 +119,9 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "mdm.accounts.middleware.CurrentAccount",
+    "mdm.sign_in.middleware.SignedIn",
     "mdm.admin_uploads.AdminBodySize",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -137,10 +148,59 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
 LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Signing in ------------------------------------------------------------------------------------------------------
+# One OpenID Connect provider for the whole installation: its issuer, and what it knows Pomona by.
+OIDC_URL = env.str("OIDC_URL", default="").rstrip("/")
+OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="")
+OIDC_CLIENT_SECRET = env.str("OIDC_CLIENT_SECRET", default="")
+OIDC_NAME = env.str("OIDC_NAME", default="single sign-on")
+OIDC_CA_FILE = env.str("OIDC_CA_FILE", default="")
+# For providers that do not say whether an address is verified, and let nobody choose their own.
+OIDC_TRUSTS_EMAIL = env.bool("OIDC_TRUSTS_EMAIL", default=False)
+# Passwords and passkeys are for superusers only.
+OIDC_ONLY = env.bool("OIDC_ONLY", default=False)
+# What allauth does here and how is said by the adapters; nothing of it has an address but what `mdm.sign_in` routes.
+ACCOUNT_ADAPTER = "mdm.sign_in.account_adapter.AccountAdapter"
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_EMAIL_VERIFICATION = "none"
+ACCOUNT_SESSION_REMEMBER = True
+ACCOUNT_REAUTHENTICATION_TIMEOUT = 300
+ACCOUNT_REAUTHENTICATION_METHODS = ("password", "mfa")
+# Guesses are counted by `mdm.sign_in.lockout`.
+ACCOUNT_RATE_LIMITS = {"login": None, "login_failed": None, "reauthenticate": None, "change_password": None}
+ACCOUNT_FORMS = {
+    "login": "mdm.sign_in.admin_pages.forms.SignInForm",
+    "reauthenticate": "mdm.sign_in.admin_pages.forms.ConfirmPasswordForm",
+    "change_password": "mdm.sign_in.admin_pages.forms.ChangePasswordForm",
+    "set_password": "mdm.sign_in.admin_pages.forms.NewPasswordForm",
+}
+MFA_ADAPTER = "mdm.sign_in.second_factor.MfaAdapter"
+MFA_SUPPORTED_TYPES = ["totp", "webauthn", "recovery_codes"]
+MFA_PASSKEY_LOGIN_ENABLED = True
+MFA_RECOVERY_CODES_SHOW_ONCE = True
+MFA_TOTP_TOLERANCE = 1  # a clock may be half a minute wrong
+MFA_ALLOW_UNVERIFIED_EMAIL = True
+MFA_RATE_LIMITS = {"webauthn_login": "60/m/ip"}
+MFA_FORMS = {
+    "authenticate": "mdm.sign_in.admin_pages.forms.CodeForm",
+    "reauthenticate": "mdm.sign_in.admin_pages.forms.ConfirmCodeForm",
+    "authenticate_webauthn": "mdm.sign_in.admin_pages.forms.PasskeyForm",
+    "reauthenticate_webauthn": "mdm.sign_in.admin_pages.forms.ConfirmPasskeyForm",
+    "login_webauthn": "mdm.sign_in.admin_pages.forms.SignInPasskeyForm",
+    "add_webauthn": "mdm.sign_in.admin_pages.forms.AddPasskeyForm",
+    "edit_webauthn": "mdm.sign_in.admin_pages.forms.RenamePasskeyForm",
+    "activate_totp": "mdm.sign_in.admin_pages.forms.SetUpAppForm",
+}
+SOCIALACCOUNT_ADAPTER = "mdm.sign_in.oidc.SocialAdapter"
+SOCIALACCOUNT_STORE_TOKENS = False
 
 # --- Database --------------------------------------------------------------------------------------------------------
 DATABASE_URL = env.str("DATABASE_URL", default="")
@@ -191,6 +251,8 @@ else:
     }
     for _folder in ("broker", "broker-control", "cache"):
         (DATA_DIR / _folder).mkdir(parents=True, exist_ok=True)
+# How often each process notes that it is alive, for the page "System status". 0: never.
+HEARTBEAT_SECONDS = env.int("HEARTBEAT_SECONDS", default=20)
 # Workers are told of new rows at most this often by each process.
 NUDGE_SECONDS = env.float("NUDGE_SECONDS", default=1.0)
 CELERY_TASK_IGNORE_RESULT = True
@@ -261,9 +323,18 @@ SMS_CA_FILE = env.str("SMS_CA_FILE", default="")
 # Invitations that one account may send in an hour; 0 is no limit.
 INVITATIONS_PER_HOUR = env.int("INVITATIONS_PER_HOUR", default=200)
 LANGUAGE_CODE = "en-us"
-# Every text is marked for translation (`make messages`); a language is offered when its texts lie in `locale/`.
-LANGUAGES = [("en-us", "English")]
+# Every text is marked for translation. A language is offered, to browsers that ask for it, when its texts lie in `locale/`
+# (`make messages`).
 LOCALE_PATHS = [ROOT / "locale"]
+LANGUAGES = [("en-us", "English")] + [
+    (code, LANG_INFO[code]["name_local"])
+    for code in sorted(path.parent.name.lower().replace("_", "-") for path in LOCALE_PATHS[0].glob("*/LC_MESSAGES"))
+    if code in LANG_INFO
+]
+if len(LANGUAGES) > 1:
+    MIDDLEWARE.insert(
+        MIDDLEWARE.index("django.middleware.common.CommonMiddleware"), "django.middleware.locale.LocaleMiddleware"
+    )
 USE_I18N = True
 TIME_ZONE = "UTC"
 USE_TZ = True

@@ -9,6 +9,7 @@ from mdm import health
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin", RedirectView.as_view(pattern_name="admin:index")),
+    path("", include("mdm.sign_in.admin_pages.urls")),
     path("admin/", admin.site.urls),
     path("e/", include("enrollment.urls")),
     path("apps/", include("apps_catalog.urls")),

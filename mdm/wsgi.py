@@ -23,3 +23,8 @@ celery_app.connection_for_write().release()
 gc.collect()
 gc.freeze()
 gc.set_threshold(20_000, 20, 20)
+
+from mdm.running.heartbeats import start_beating  # noqa: E402 models can be loaded from here on
+from mdm.running.models import ProcessKind  # noqa: E402
+
+start_beating(ProcessKind.WEB)

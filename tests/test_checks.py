@@ -27,6 +27,8 @@ def production(settings: Settings) -> Settings:
     settings.PUSH_VENDOR_CERTIFICATE = settings.APNS_CA_FILE = ""
     settings.LOG_RETENTION_DAYS = 365
     settings.LOG_FORWARD_URL = settings.LOG_FORWARD_CA_FILE = settings.LOG_FORWARD_AUTHORIZATION = ""
+    settings.OIDC_URL = settings.OIDC_CLIENT_ID = settings.OIDC_CLIENT_SECRET = settings.OIDC_CA_FILE = ""
+    settings.OIDC_ONLY = False
     return settings
 
 
@@ -197,3 +199,16 @@ def test_a_secret_for_a_collector_that_would_be_shown_or_not_be_used_is_explaine
     production.LOG_FORWARD_AUTHORIZATION = "Bearer abc\nX-More: 1"
     assert found() == ["pomona.E005"]
     assert "abc" not in messages()[0]
+
+
+def test_single_sign_on_that_lets_nobody_in_is_explained(production: Settings, tmp_path: Path) -> None:
+    production.OIDC_ONLY = True
+    assert found() == ["pomona.E006"]
+    production.OIDC_URL = "https://id.example.com"
+    assert found() == ["pomona.E007"]
+    production.OIDC_CLIENT_ID, production.OIDC_CLIENT_SECRET = "pomona", "secret"
+    assert found() == []
+    production.OIDC_URL = "http://id.example.com"
+    assert found() == ["pomona.E008"]
+    production.OIDC_URL, production.OIDC_CA_FILE = "http://127.0.0.1:9000", str(tmp_path / "none.pem")
+    assert found() == ["pomona.W040"]

@@ -13,6 +13,8 @@ ROWS = [
     ("mdm.protocol", "mdm.virtual"),
     ("mdm.accounts",),
     ("mdm.events",),
+    ("mdm.sign_in",),
+    ("mdm.running",),
     ("mdm.channels",),
     ("mdm.push",),
     ("mdm.commands",),
@@ -25,7 +27,8 @@ LEVEL = {package: level for level, row in enumerate(ROWS) for package in row}
 # Wiring: may import anything, and nobody imports it. The Celery app is named by string or shared_task only.
 WIRING = {
     "mdm", "mdm.settings", "mdm.celery", "mdm.urls", "mdm.device_urls", "mdm.edge", "mdm.wsgi", "mdm.health", "mdm.apps",
-    "mdm.admin_site", "mdm.admin_settings", "mdm.checks", "mdm.embedded_keys", "mdm.metrics",
+    "mdm.admin_site", "mdm.admin_settings", "mdm.checks", "mdm.embedded_keys", "mdm.metrics", "mdm.admin_home",
+    "mdm.admin_status",
 }  # fmt: skip
 ADMIN_BASE = {"mdm.admin_site"}
 DJANGO_FREE = ("mdm.protocol",)

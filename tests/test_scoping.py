@@ -10,14 +10,18 @@ from mdm.accounts.actors import SYSTEM
 from mdm.accounts.models import Account, User
 from mdm.accounts.scoping import AccountQuerySet, AccountScoped
 from mdm.events.models import LogForwarder
+from mdm.running.models import Heartbeat, Probe, ScheduledRun
+from mdm.sign_in.models import PasswordReset, SignInTry
 from tests.base import AccountTestCase
 from tests.factories import make_command, make_device, make_enrollment, make_event, make_installed_app
 
 OWN_APPS = {
-    config.label for config in apps.get_app_configs() if not config.name.startswith(("django.", "rest_framework"))
+    config.label
+    for config in apps.get_app_configs()
+    if not config.name.startswith(("django.", "rest_framework", "allauth."))
 }
 # What stands above accounts: the accounts themselves, people, who may belong to several, and what serves all accounts.
-NOT_OWNED = {Account, User, LogForwarder}
+NOT_OWNED = {Account, User, LogForwarder, Heartbeat, Probe, ScheduledRun, SignInTry, PasswordReset}
 
 
 def own_models() -> list[type[models.Model]]:

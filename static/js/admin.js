@@ -187,7 +187,7 @@
   document.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !event.target.matches(".pm-menu [data-find]")) return;
     event.preventDefault();
-    document.getElementById(event.target.dataset.find).querySelector("li[data-text]:not([hidden]) a")?.click();
+    document.getElementById(event.target.dataset.find).querySelector("li[data-text]:not([hidden]) :is(a, button)")?.click();
   });
   document.addEventListener("toggle", (event) => {
     if (!event.target.matches("details.pm-menu[open]")) return;

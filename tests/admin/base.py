@@ -1,5 +1,6 @@
 """What the tests of the admin start from: one person of every role, and one of everything in two accounts."""
 
+import time
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +14,7 @@ from apps_catalog.models import App, ContentToken
 from devices.models import (
     AssignmentGroup,
     BulkOperation,
+    CustomAttribute,
     Device,
     DeviceGroup,
     InstallerCertificate,
@@ -32,17 +34,19 @@ from enrollment.services.ca import authority_of, issue
 from enrollment.services.trust import trust_authority
 from mdm.accounts.actors import SYSTEM
 from mdm.accounts.admin_base import AccountAdmin
-from mdm.accounts.models import Account, ApiKey, Membership, Role, User
+from mdm.accounts.models import Account, ApiKey, Membership, PersonInvitation, Role, User
 from mdm.commands.models import Command
 from mdm.common import certs
 from mdm.events.models import Event, Webhook, WebhookDelivery
 from mdm.push.models import PushCertificate, PushRequest
+from mdm.sign_in.sessions import NOTED
 from tests.base import AccountTestCase
 from tests.factories import (
     make_agent_package,
     make_api_key,
     make_app,
     make_assignment_group,
+    make_attribute,
     make_command,
     make_content_token,
     make_delivery,
@@ -54,6 +58,7 @@ from tests.factories import (
     make_event,
     make_installer_certificate,
     make_operation,
+    make_person_invitation,
     make_profile,
     make_profile_assignment,
     make_script,
@@ -80,8 +85,12 @@ def registered() -> list[tuple[type[models.Model], AccountAdmin]]:
 
 
 def signed_in(user: User) -> Client:
+    """Their session was noted as used just now, so that no page of a test has that to do besides."""
     client = Client()
     client.force_login(user)
+    session = client.session
+    session[NOTED] = int(time.time())
+    session.save()
     return client
 
 
@@ -115,6 +124,7 @@ def make_rows(account: Account) -> Rows:
         make_event(account, device=device),
         make_api_key(account)[0],
         make_user(account, role=Role.READ_ONLY).memberships.get(),
+        make_person_invitation(account),
         push_certificate,
         authority_of(account),
         issue(account, key.public_key(), device=device),
@@ -131,6 +141,7 @@ def make_rows(account: Account) -> Rows:
         script,
         make_script_job(script=script, devices=[make_device(account, platform="macOS")]),
         certificate,
+        make_attribute(account, "room", default="none"),
     ]
     return Rows({type(row): row for row in found})
 
@@ -151,6 +162,7 @@ class AdminTestCase(AccountTestCase):
         Event,
         IdentityCertificate,
         Membership,
+        PersonInvitation,
         PushCertificate,
         TrustedAuthority,
         AssignmentGroup,
@@ -163,6 +175,7 @@ class AdminTestCase(AccountTestCase):
         Script,
         ScriptJob,
         InstallerCertificate,
+        CustomAttribute,
     )
 
     @classmethod

@@ -186,6 +186,7 @@ class SettingsPageTest(AdminTestCase):
             self.assertContains(response, f'value="{pane.key}"')
         self.assertContains(response, "Skip all shown")
         self.assertContains(response, "iPhone and iPad from 13.0, not always skipped")
+        self.assertContains(response, "iPhone and iPad from 9.3.2, not shown from 15.0 · Mac from 10.13.6")
 
     def test_what_was_filled_in_is_stored(self) -> None:
         group = make_group(self.account, "Field")

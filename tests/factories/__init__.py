@@ -1,6 +1,6 @@
 """make_…(): rows for tests, with sensible values for whatever is not given. Plain functions, no fixtures."""
 
-from tests.factories.accounts import PASSWORD, make_account, make_api_key, make_user
+from tests.factories.accounts import PASSWORD, make_account, make_api_key, make_person_invitation, make_user
 from tests.factories.agents import make_agent_package
 from tests.factories.apps import (
     make_app,
@@ -73,6 +73,7 @@ __all__ = [
     "make_mobileconfig",
     "make_operation",
     "make_payload",
+    "make_person_invitation",
     "make_profile",
     "make_profile_assignment",
     "make_script",

@@ -1,7 +1,12 @@
 """Accounts, people, API keys."""
 
-from mdm.accounts.models import Account, ApiKey, Membership, Role, User
+from datetime import timedelta
+
+from django.utils import timezone
+
+from mdm.accounts.models import Account, ApiKey, Membership, PersonInvitation, Role, User
 from mdm.accounts.services import create_api_key
+from mdm.common.tokens import digest, new_token
 from tests.factories.numbers import number
 
 PASSWORD = "correct horse battery"
@@ -31,3 +36,14 @@ def make_api_key(
     """The row and the key itself."""
     account = account or make_account()
     return create_api_key(account, name=name or f"Key {number()}", access=access, scopes=scopes, created_by=created_by)
+
+
+def make_person_invitation(account: Account, *, email: str = "", **fields: object) -> PersonInvitation:
+    """One whose link was handed over; `token` is what the link holds, in memory only."""
+    token = new_token(32)
+    given = {"digest": digest(token), "expires_at": timezone.now() + timedelta(days=7), "due_at": None, **fields}
+    invitation = PersonInvitation.objects.create(
+        account=account, email=email or f"invited{number()}@example.com", **given
+    )
+    invitation.token = token
+    return invitation

@@ -66,11 +66,6 @@ class TestPanes:
         assert "TVRoom" in keys
         assert "FileVault" not in keys
 
-    def test_words(self) -> None:
-        assert PANES["DisplayTone"].words("iOS") == "from 9.3.2, not shown from 15.0"
-        assert PANES["Keyboard"].words("iOS") == "from 13.0, not always skipped"
-        assert PANES["Siri"].words("macOS") == "from 10.12"
-
     @pytest.mark.skipif(not APPLES.exists(), reason="Apple's list is not there")
     def test_they_are_apples(self) -> None:
         said = yaml.safe_load(APPLES.read_text())
