@@ -449,7 +449,7 @@ class SignProfilesTest(ProfileTestCase):
     def test_the_switch_of_the_account_is_logged(self) -> None:
         url = self.url(Account, "change", self.account.pk)
         data = {"name": self.account.name, "apple_store_country_code": "US", "signs_profiles": "on"}
-        self.assertContains(self.reader.get(url), "ign profiles")
+        self.assertContains(self.reader.get(url), "As they were uploaded")
         self.people[Role.ADMIN].post(url, data)
         self.account.refresh_from_db()
         self.assertTrue(self.account.signs_profiles)

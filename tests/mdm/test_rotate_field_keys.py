@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from pytest_django.fixtures import Settings
 
-from devices.models import EscrowKey
+from devices.models import EscrowKey, OperationOrder
 from devices.services.agent_keys import agent_key
 from enrollment.services.ca import authority_of
 from mdm.channels.models import Channel
@@ -29,6 +29,8 @@ from tests.factories import (
     make_device,
     make_installer_certificate,
     make_managed_config,
+    make_operation,
+    make_person_invitation,
     make_profile,
     make_script_agent,
     make_script_job,
@@ -166,6 +168,8 @@ def test_every_encrypted_field_of_every_model_is_reached(settings: Settings) -> 
         make_attribute_value(device, make_attribute(account, "desk"), "4"),
         make_command(device),
         make_managed_config(make_store_app(account)),
+        make_person_invitation(account),
+        OperationOrder.objects.create(account=account, operation=make_operation(account)),
         make_push_certificate(account),
         make_script_agent(device),
         make_script_run(make_script_job(account), device),
