@@ -22,6 +22,8 @@ ONCE = (
     "tests/convergence/",
     "tests/flows/test_schema_against_server.py",
     "tests/flows/test_day_of_work.py",
+    "tests/flows/test_admin_day.py",
+    "tests/browser/",
     "tests/flows/test_agent.py",
 )
 DISTRIBUTED = (
