@@ -19,10 +19,10 @@ from enrollment.models import Invitation
 from enrollment.models.invitation import InvitationState
 from mdm.accounts.models import Account
 from mdm.accounts.permissions import Action, may
-from mdm.admin_home.numbers import MOST, Number
 from mdm.channels.models import Channel
 from mdm.commands.models import Command
 from mdm.commands.states import ApplyState
+from mdm.common.counts import MOST, Number
 from mdm.common.words import duration
 from mdm.events import forwarding
 from mdm.events.models import DeliveryState, WebhookDelivery

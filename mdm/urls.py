@@ -1,6 +1,7 @@
 """Mounts the admin, the REST API, the enrollment pages and the operations URLs. Device URLs: `mdm/device_urls.py`."""
 
 from django.contrib import admin
+from django.templatetags.static import static
 from django.urls import include, path
 from django.views.generic import RedirectView
 
@@ -14,6 +15,8 @@ urlpatterns = [
     path("e/", include("enrollment.urls")),
     path("apps/", include("apps_catalog.urls")),
     path("", include("api.urls")),
+    # Browsers ask for it by themselves wherever a page or a file names no picture.
+    path("favicon.ico", RedirectView.as_view(url=static("img/pomona.svg"))),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("metrics", health.metrics),

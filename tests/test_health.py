@@ -2,6 +2,7 @@
 
 from unittest import mock
 
+from django.contrib.staticfiles.finders import find
 from django.test import TestCase, override_settings
 
 from tests.factories import make_command, make_device
@@ -24,6 +25,13 @@ class HealthTest(TestCase):
         self.assertEqual(response.json()["storage"], "OSError")
         self.assertEqual(response.json()["database"], "ok")
         self.assertNotIn("secret path", response.content.decode())
+
+
+class FaviconTest(TestCase):
+    def test_what_browsers_ask_for_by_themselves_is_there(self):
+        response = self.client.get("/favicon.ico")
+        self.assertRedirects(response, "/static/img/pomona.svg", fetch_redirect_response=False)
+        self.assertIsNotNone(find("img/pomona.svg"))
 
 
 class MetricsTest(TestCase):

@@ -20,7 +20,6 @@ from apps_catalog.admin.groups_page import content_of, lines_of
 from apps_catalog.models import AppAssignment
 from apps_catalog.services import assignments
 from apps_catalog.services.assignments import SyncedJustNow, clone_assignment_group
-from devices.admin.numbers import device_groups_in_words, devices_in_words
 from devices.models import AssignmentGroup, AssignmentMember, DeviceState, ProfileAssignment
 from devices.services.assignment_groups import (
     SETTINGS,
@@ -33,6 +32,7 @@ from mdm.accounts.actors import Actor
 from mdm.accounts.admin_base import EmptyState, Page, ReadOnlyAdmin, actor_of
 from mdm.accounts.admin_forms import ConfirmForm, posted
 from mdm.accounts.permissions import Action
+from mdm.common.words import count_of
 
 
 @dataclass(frozen=True)
@@ -127,8 +127,8 @@ class AssignmentGroupAdmin(GroupContentPages, ReadOnlyAdmin):
     @display(description=gettext_lazy("Members"))
     def members(self, group: AssignmentGroup) -> str:
         groups, devices = group.device_group_total, group.device_total
-        parts = [device_groups_in_words(groups)] if groups else []
-        return ", ".join([*parts, *([devices_in_words(devices)] if devices else [])]) or _("none")
+        parts = [count_of(groups, "device group")] if groups else []
+        return ", ".join([*parts, *([count_of(devices, "device")] if devices else [])]) or _("none")
 
     @display(description=gettext_lazy("Apps"), ordering="app_total")
     def app_count(self, group: AssignmentGroup) -> int:

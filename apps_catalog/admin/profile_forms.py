@@ -9,12 +9,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from devices.admin.choosing import GroupChoice, NamedDevicesField, named_devices
-from devices.admin.numbers import devices_in_words
 from devices.models import AssignmentGroup, Device, DeviceGroup, Profile
 from devices.services.due import MANY
 from devices.services.group_numbers import with_numbers
 from mdm.accounts.admin_forms import PageForm
 from mdm.accounts.models import Account
+from mdm.common.words import count_of
 from mdm.protocol.mobileconfig import MAX_BYTES, MAX_MEBIBYTES
 
 SETTINGS = ("user_scope", "attribute_support", "escape_attributes", "reinstall_after_os_update")
@@ -163,6 +163,6 @@ def goes_to(count: int) -> str:
     """What a change of so many enrolled devices means, in a sentence."""
     if not count:
         return _("No enrolled device is concerned.")
-    words = _("It goes to %(devices)s.") % {"devices": devices_in_words(count)}
+    words = _("It goes to %(devices)s.") % {"devices": count_of(count, "device")}
     many = _("That is many: they get it little by little.")
     return f"{words} {many}" if count > MANY else words

@@ -15,7 +15,6 @@ from apps_catalog.admin.item_states import COLUMNS
 from apps_catalog.admin.payload_words import payload_word, payload_words
 from apps_catalog.services.profile_status import Counts, counts_of, devices_in, statuses_of
 from apps_catalog.services.totals import takes_long, totals_of_profile
-from devices.admin.numbers import bounded, devices_in_words
 from devices.models import (
     Device,
     DeviceState,
@@ -29,6 +28,8 @@ from devices.services.profile_previews import unfilled_variables, unknown_variab
 from devices.services.profile_values import Payload, payloads_of
 from devices.services.profiles import devices_of
 from devices.services.renderings import newest_versions
+from mdm.common.counts import Number
+from mdm.common.words import count_of
 from mdm.protocol.errors import ProtocolError
 
 SHOWN = 50  # assigned devices on the page of a profile
@@ -94,7 +95,9 @@ def tally(counts: Mapping[ItemState, int], *, most: int = 0) -> SafeString:
         "<small>{}</small></span>",
         format_html_join("", '<rect class="pm-part-{}" x="{}" width="{}" height="6"/>', bars),
         " · ".join(
-            f"{bounded(number, most) if most else format(number, ',')} {words}" for _, words, number in parts if number
+            f"{Number.up_to(number, most) if most else format(number, ',')} {words}"
+            for _, words, number in parts
+            if number
         ),
     )
 
@@ -196,7 +199,9 @@ def what_deleting_does(profile: Profile) -> str:
         )
         parts.append(lose % {"number": f"{number:,}"})
     if others > 0:
-        parts.append(_("%(devices)s that should have had it will not get it.") % {"devices": devices_in_words(others)})
+        parts.append(
+            _("%(devices)s that should have had it will not get it.") % {"devices": count_of(others, "device")}
+        )
     parts.append(_("If it holds the Wi-Fi or VPN by which a device connects, the device may be cut off."))
     return " ".join(parts)
 

@@ -9,7 +9,6 @@ from django.utils.translation import gettext as _
 from apps_catalog.admin.payload_words import payload_word
 from apps_catalog.admin.profile_forms import goes_to
 from apps_catalog.admin.profile_page import add_words, enrolled_devices, version_of
-from devices.admin.numbers import devices_in_words
 from devices.models import Profile, ProfileVersion
 from devices.services.errors import DeviceError
 from devices.services.profile_diff import Change, Line, PayloadChange, compare
@@ -19,6 +18,7 @@ from devices.services.profiles import change_profile
 from mdm.accounts.admin_base import Page, actor_of, row_number
 from mdm.accounts.admin_forms import ConfirmForm
 from mdm.accounts.permissions import Action
+from mdm.common.words import count_of
 from mdm.protocol.errors import ProtocolError
 
 PAGE = 50
@@ -154,7 +154,7 @@ def _restoring(profile: Profile, version: ProfileVersion, count: int) -> str:
         return _("This version is in force. Nothing would be sent to any device.")
     words = [
         _("Its file becomes the newest version; the versions between stay in the list."),
-        _("It is sent to %(devices)s.") % {"devices": devices_in_words(count)}
+        _("It is sent to %(devices)s.") % {"devices": count_of(count, "device")}
         if count
         else _("No enrolled device has the profile or is to get it, so nothing is sent."),
     ]

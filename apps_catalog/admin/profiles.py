@@ -27,7 +27,6 @@ from apps_catalog.admin.profile_page import (
 from apps_catalog.admin.profile_preview import ProfilePreviewPage
 from apps_catalog.admin.profile_versions import ProfileVersionPages
 from apps_catalog.services.profile_status import MOST
-from devices.admin.numbers import devices_in_words
 from devices.models import ItemState, Profile, ProfileKind
 from devices.services.errors import DeviceError
 from devices.services.profile_files import MEDIA_TYPE, file_name
@@ -38,6 +37,7 @@ from mdm.accounts.admin_forms import ConfirmForm, posted, posted_files
 from mdm.accounts.admin_html import time_tag, two_lines
 from mdm.accounts.permissions import Action
 from mdm.common.downloads import download
+from mdm.common.words import count_of
 from mdm.protocol import mobileconfig
 from mdm.protocol.errors import ProtocolError
 
@@ -100,7 +100,7 @@ class ProfileAdmin(ProfileAssigningPages, ProfilePreviewPage, ProfileVersionPage
         shown = names[:3]
         if more > 0:
             shown.append(ngettext("%(number)s more group", "%(number)s more groups", more) % {"number": more})
-        return ", ".join([*shown, *([devices_in_words(number)] if number else [])]) or _("nobody yet")
+        return ", ".join([*shown, *([count_of(number, "device")] if number else [])]) or _("nobody yet")
 
     @display(description=gettext_lazy("On devices"))
     def reach(self, profile: Profile) -> str:
@@ -205,7 +205,7 @@ class ProfileAdmin(ProfileAssigningPages, ProfilePreviewPage, ProfileVersionPage
                 return self._save(request, profile, form, count)
             except (ProtocolError, DeviceError) as error:
                 form.add_error("file", str(error))
-        concerned = devices_in_words(count) if count else _("no enrolled device")
+        concerned = count_of(count, "device") if count else _("no enrolled device")
         return self.form_page(
             request,
             form,
@@ -255,7 +255,7 @@ class ProfileAdmin(ProfileAssigningPages, ProfilePreviewPage, ProfileVersionPage
                 "Unknown: %(names)s. %(devices)s would get this as it stands. Add such custom attributes first, or tick "
                 "this box; a new file has to be chosen once more."
             )
-            % {"names": names, "devices": devices_in_words(count)},
+            % {"names": names, "devices": count_of(count, "device")},
         )
         return True
 

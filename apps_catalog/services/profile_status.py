@@ -15,9 +15,9 @@ from devices.models import (
     Profile,
     ProfileInstall,
 )
-from devices.services.bounded_count import BoundedCount
 from devices.services.memberships import assigned_to
 from mdm.channels.models import Channel
+from mdm.common.counts import BoundedCount
 
 Counts = dict[ItemState, int]
 MOST = 1000  # of one state, in a list

@@ -9,7 +9,6 @@ from django.utils.translation import ngettext
 
 from devices.admin.attributes_forms import ImportForm
 from devices.admin.attributes_values import consequence
-from devices.admin.numbers import devices_in_words
 from devices.models import BulkOperation, CustomAttribute, Device
 from devices.services.attribute_import import MAX_LINES, Plan, apply, keep, plan_of, take
 from devices.services.attribute_uses import uses_of
@@ -18,6 +17,7 @@ from devices.services.errors import DeviceError
 from mdm.accounts.admin_base import Page, actor_of
 from mdm.accounts.admin_forms import posted, posted_files
 from mdm.accounts.permissions import Action
+from mdm.common.words import count_of
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,100}")
 
@@ -95,4 +95,4 @@ def _many_in_words(attribute: CustomAttribute, plan: Plan) -> str:
         "%(names)s are sent again to those of %(devices)s that have them and where another value counts then.",
         len(names),
     )
-    return words % {"names": ", ".join(names[:3]), "devices": devices_in_words(len(plan.values))}
+    return words % {"names": ", ".join(names[:3]), "devices": count_of(len(plan.values), "device")}

@@ -11,11 +11,12 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from devices.admin.numbers import bounded, named
 from devices.models import AssignmentGroup, AttributeValue, CustomAttribute, Device, DeviceGroup
 from devices.services.attribute_rows import Owner
 from devices.services.attribute_uses import MOST, Uses, uses_of
 from mdm.accounts.admin_base import row_number
+from mdm.common.counts import Number
+from mdm.common.words import named
 
 PAGE = 100
 SHOWN = 300  # characters of a value
@@ -88,7 +89,7 @@ def _tabs(attribute: CustomAttribute, tab: str) -> list[tuple[str, str, str, boo
         ASSIGNMENT_GROUPS: (_("Assignment groups"), attribute.assignment_group_values),
         DEVICES: (_("Devices"), attribute.device_values),
     }
-    return [(label, bounded(number, MOST), f"?of={one}", one == tab) for one, (label, number) in numbers.items()]
+    return [(label, Number.up_to(number, MOST), f"?of={one}", one == tab) for one, (label, number) in numbers.items()]
 
 
 def set_in_words(attribute: CustomAttribute) -> str:
@@ -97,13 +98,13 @@ def set_in_words(attribute: CustomAttribute) -> str:
     parts = []
     if groups:
         words = ngettext("%(number)s device group", "%(number)s device groups", groups)
-        parts.append(words % {"number": bounded(groups, MOST)})
+        parts.append(words % {"number": Number.up_to(groups, MOST)})
     if members:
         words = ngettext("%(number)s assignment group", "%(number)s assignment groups", members)
-        parts.append(words % {"number": bounded(members, MOST)})
+        parts.append(words % {"number": Number.up_to(members, MOST)})
     if devices:
         words = ngettext("%(number)s device", "%(number)s devices", devices)
-        parts.append(words % {"number": bounded(devices, MOST)})
+        parts.append(words % {"number": Number.up_to(devices, MOST)})
     return ", ".join(parts)
 
 

@@ -13,7 +13,6 @@ from django.utils.translation import ngettext
 
 from devices.admin.attributes_forms import EditForm, ValueForm
 from devices.admin.attributes_page import owner_of, owner_url, owner_words, owners_in_words, uses_words, value_rows
-from devices.admin.numbers import devices_in_words
 from devices.models import AttributeValue, CustomAttribute, Device, DeviceGroup
 from devices.services.attribute_rows import Owner, column_of
 from devices.services.attribute_uses import Uses, sent_again, uses_of
@@ -24,6 +23,7 @@ from devices.services.viewing import log_viewed
 from mdm.accounts.admin_base import Page, actor_of, row_number
 from mdm.accounts.admin_forms import ConfirmForm, posted
 from mdm.accounts.permissions import Action
+from mdm.common.words import count_of
 
 DEFAULT = "default"  # in place of the key of a value
 
@@ -177,7 +177,7 @@ def consequence(devices: QuerySet[Device], uses: Uses) -> str:
         "%(names)s are sent again to up to %(devices)s: to those where another value counts then.",
         len(uses.profiles),
     )
-    return words % {"names": _profile_names(uses), "devices": devices_in_words(number)}
+    return words % {"names": _profile_names(uses), "devices": count_of(number, "device")}
 
 
 def outcome(devices: QuerySet[Device], uses: Uses) -> str:
@@ -190,7 +190,7 @@ def outcome(devices: QuerySet[Device], uses: Uses) -> str:
         "%(names)s go again to those of %(devices)s where another value counts now.",
         len(uses.profiles),
     )
-    return words % {"names": _profile_names(uses), "devices": devices_in_words(number)}
+    return words % {"names": _profile_names(uses), "devices": count_of(number, "device")}
 
 
 def _profile_names(uses: Uses) -> str:

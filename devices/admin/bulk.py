@@ -9,7 +9,8 @@ from django.utils.translation import gettext as _
 
 from devices.admin.bulk_catalogue import BY_KEY, BulkOffer, commands_for_many, offers
 from devices.admin.bulk_choice import Choice, choice_of
-from devices.admin.bulk_forms import FORMS, BulkForm, ManyCommandForm, ScriptForm, forget_confirmation
+from devices.admin.bulk_confirmation import forget_confirmation
+from devices.admin.bulk_forms import FORMS, BulkForm, ManyCommandForm, ScriptForm
 from devices.admin.bulk_words import button, consequence, consequence_of
 from devices.admin.send_command import alternatives_of, needed_for
 from devices.models import Device

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from devices.admin.bulk_choice import Reach
+from devices.admin.bulk_confirmation import CONFIRMATION, check_confirmation, confirmation_field
 from devices.admin.command_form import CommandForm, Section
 from devices.models import AssignmentGroup, CustomAttribute, Device, DeviceGroup, Platform, RunAs, Script
 from devices.services import bulk_orders
@@ -16,34 +17,8 @@ from mdm.accounts.admin_forms import PageForm, dress
 from mdm.protocol.request_types import lock, lost_mode, power
 from mdm.protocol.request_types.names import label
 
-CONFIRMATION = "confirmation"
 SIX_DIGITS = r"[0-9]{6}"
 LONGEST_TIMEOUT_MINUTES = 24 * 60
-
-
-def confirmation_field(number: int) -> forms.CharField:
-    return forms.CharField(
-        label=_("Type %(number)s to confirm") % {"number": number},
-        widget=forms.TextInput(attrs={"autocomplete": "off", "inputmode": "numeric"}),
-        help_text=_("The number of devices that this is for."),
-    )
-
-
-def check_confirmation(form: forms.Form, number: int) -> None:
-    """The number as people write it: 1000, or 1,000."""
-    typed = form.cleaned_data.get(CONFIRMATION)
-    if typed is not None and "".join(char for char in typed if char.isalnum()) != str(number):
-        form.add_error(CONFIRMATION, _("That is not the number of devices. Nothing was done."))
-
-
-def forget_confirmation(form: forms.Form) -> None:
-    """It was of another number: show it empty, and without a fault of the person's."""
-    if CONFIRMATION in form.fields:
-        form.data = form.data.copy()
-        form.data[CONFIRMATION] = ""
-        form.fields[CONFIRMATION].required = False
-        form.full_clean()
-        form.errors.pop(CONFIRMATION, None)
 
 
 class BulkForm(PageForm):

@@ -14,7 +14,6 @@ from unfold.decorators import display
 from unfold.views import ChangeList
 
 from devices.admin.groups_page import page_of, what_deleting_does
-from devices.admin.numbers import devices_in_words
 from devices.models import DeviceGroup
 from devices.services.errors import DeviceError
 from devices.services.group_numbers import numbers_of
@@ -23,6 +22,7 @@ from mdm.accounts.admin_base import EmptyState, Page, ReadOnlyAdmin, actor_of
 from mdm.accounts.admin_forms import ConfirmForm, PageForm, posted
 from mdm.accounts.admin_html import badge, link, time_tag
 from mdm.accounts.permissions import Action
+from mdm.common.words import count_of
 
 
 class NameForm(PageForm):
@@ -82,7 +82,7 @@ class DeviceGroupAdmin(ReadOnlyAdmin):
     @display(description=gettext_lazy("Devices"))
     def device_count(self, group: DeviceGroup) -> str:
         url = f"{reverse('admin:devices_device_changelist')}?group={group.pk}"
-        return link(url, devices_in_words(group.number))
+        return link(url, count_of(group.number, "device"))
 
     @display(description=gettext_lazy("Created"), ordering="created_at")
     def made(self, group: DeviceGroup) -> str:

@@ -8,9 +8,9 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from devices.admin.numbers import devices_in_words
 from devices.models import AssignmentGroup, AttributeValue, Device, DeviceGroup, DeviceState, Profile
 from devices.services.groups import DEFAULT_NAME
+from mdm.common.words import count_of
 
 STATES = (DeviceState.ENROLLED, DeviceState.AWAITING, DeviceState.UNENROLLED)
 SHOWN = 100  # assignment groups, profiles, values and links
@@ -75,7 +75,7 @@ def what_deleting_does(group: DeviceGroup) -> str:
     links = group.enrollments.filter(is_automated=False, device=None, revoked_at=None, spent_at=None).count()
     parts = [
         _("%(devices)s move to the group “%(name)s” and get what belongs to that one instead.")
-        % {"devices": devices_in_words(number), "name": default_name}
+        % {"devices": count_of(number, "device"), "name": default_name}
         if number != 1
         else _("Its device moves to the group “%(name)s” and gets what belongs to that one instead.")
         % {"name": default_name}

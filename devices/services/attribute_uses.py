@@ -13,9 +13,9 @@ from devices.models import (
     ProfileInstall,
     Script,
 )
-from devices.services.bounded_count import BoundedCount
 from devices.services.renderings import newest_versions
 from devices.services.variables import names_in
+from mdm.common.counts import BoundedCount
 
 MOST = 1000  # nobody counts further in a list
 

@@ -16,13 +16,13 @@ from django.utils import timezone
 
 from enrollment.models import Invitation, InvitationKind, InvitationState
 from enrollment.services import invitation_mail, invitation_sms
-from enrollment.services.errors import NotSent, NotSentYet
 from enrollment.services.invitations import CLOSED_WORDS
 from enrollment.services.links import why_closed
 from mdm.accounts.actors import Actor, Source
 from mdm.accounts.models import ApiKey, User
 from mdm.common.leases import LEASE
 from mdm.common.pauses import pause_seconds
+from mdm.common.sending import NotSent, NotSentYet
 from mdm.events.models import Level
 from mdm.events.services import emit
 

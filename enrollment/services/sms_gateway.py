@@ -14,8 +14,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from django.conf import settings
 
-from enrollment.services.errors import NotSent, NotSentYet
 from mdm.common.peers import Peer, PeerAnswer, PeerError
+from mdm.common.sending import NotSent, NotSentYet
 from mdm.common.text import clean_text
 
 NAME = "The SMS gateway"

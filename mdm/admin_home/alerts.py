@@ -15,9 +15,10 @@ from devices.services.operations import Progress, progress_of
 from enrollment.models import DepServer
 from enrollment.services.dep_watch import standing as dep_standing
 from mdm.accounts.models import Account
-from mdm.admin_home.numbers import Number, count_up_to
 from mdm.admin_home.sources import Sources
 from mdm.channels.models import Channel, ChannelState
+from mdm.common.counts import Number, count_up_to
+from mdm.common.words import count_of
 from mdm.events.models import Webhook
 from mdm.events.webhook_standing import Standing, title_of, troubled
 from mdm.events.webhook_standing import standing as webhook_standing
@@ -78,11 +79,6 @@ def account_alerts(sources: Sources, *, is_new: bool = False) -> list[Alert]:
     ]
 
 
-def devices_words(number: Number) -> str:
-    """ "1 device", "1,200 devices", "10,000+ devices"."""
-    return ngettext("%(number)s device", "%(number)s devices", number.value) % {"number": number}
-
-
 def _push_alerts(sources: Sources, *, is_new: bool) -> Iterator[Alert]:
     state, text = standing(sources.certificate)
     if state == "valid" or (state == "missing" and is_new):
@@ -115,18 +111,24 @@ def _other_topics(sources: Sources) -> Iterator[Alert]:
     number = Number(below.value + above.value, below.has_more or above.has_more)
     if number:
         words = ngettext("%(devices)s must enroll again", "%(devices)s must enroll again", number.value)
-        text = _(
-            "They enrolled before the push certificate was there, so no push reaches them. Their commands wait until they "
-            "connect by themselves."
+        text = ngettext(
+            "It enrolled with another push certificate, so no push reaches it. Its commands wait until it connects by itself.",
+            "They enrolled with another push certificate, so no push reaches them. Their commands wait until they connect by "
+            "themselves.",
+            number.value,
         )
-        yield Alert("warn", words % {"devices": devices_words(number)}, text)
+        yield Alert("warn", words % {"devices": count_of(number, "device")}, text)
 
 
 def _dead_tokens(account: Account) -> Iterator[Alert]:
     number = count_up_to(_open_channels(account).filter(push_token_dead_at__isnull=False))
     if number:
-        title = _("%(devices)s cannot be woken") % {"devices": devices_words(number)}
-        text = _("Apple's push service no longer knows them: erased, restored, or enrolled somewhere else.")
+        title = _("%(devices)s cannot be woken") % {"devices": count_of(number, "device")}
+        text = ngettext(
+            "Apple's push service no longer knows it: erased, restored, or enrolled somewhere else.",
+            "Apple's push service no longer knows them: erased, restored, or enrolled somewhere else.",
+            number.value,
+        )
         yield Alert("warn", title, text, f"{reverse('admin:devices_device_changelist')}?push=dead", _("Show them"))
 
 
@@ -154,10 +156,9 @@ def _licence_alerts(sources: Sources) -> Iterator[Alert]:
             yield Alert(tone, str(title), f"{token}: {text}", url, _("Show it"))
     devices, apps = short_devices(sources.account)
     if devices:
-        number_of_apps = ngettext("%(number)s app", "%(number)s apps", apps) % {"number": f"{apps:,}"}
         text = _("%(devices)s should have %(apps)s of which no licence is left. Buy more, or take apps off others.") % {
-            "devices": devices_words(Number(devices)),
-            "apps": number_of_apps,
+            "devices": count_of(devices, "device"),
+            "apps": count_of(apps, "app"),
         }
         url = reverse("admin:apps_catalog_contenttoken_changelist")
         yield Alert("warn", _("Licences have run out"), text, url, _("Show them"))
@@ -183,7 +184,7 @@ def _operations(account: Account) -> list[Alert]:
 def _operation(operation: BulkOperation, progress: Progress) -> Alert:
     reached = _("%(done)s of %(devices)s reached.") % {
         "done": f"{progress.done:,}",
-        "devices": devices_words(Number(progress.total)),
+        "devices": count_of(progress.total, "device"),
     }
     url = reverse("admin:devices_bulkoperation_change", args=[operation.pk])
     if operation.state == OperationState.CANCELLED:

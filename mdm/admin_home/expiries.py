@@ -11,8 +11,8 @@ from django.utils.translation import ngettext
 
 from enrollment.services.identity_ends import NOTICE_DAYS, ending_soon
 from mdm.accounts.models import Account
-from mdm.admin_home.numbers import Number, count_up_to
 from mdm.admin_home.sources import Sources
+from mdm.common.counts import Number, count_up_to
 from mdm.events.expiry import URGENT_DAYS, WARN_DAYS
 
 MOST_IDENTITIES = 1_000

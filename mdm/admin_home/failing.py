@@ -3,30 +3,22 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from django.db.models import F, Model, OuterRef, QuerySet, Subquery
-from django.db.models.fields import IntegerField
+from django.db.models import F, Model, OuterRef, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from apps_catalog.models import App, AppInstall
 from devices.models import DeviceState, ItemState, Profile, ProfileInstall
 from mdm.accounts.models import Account
-from mdm.admin_home.alerts import devices_words
 from mdm.admin_home.charts import Bar, Item, bars
-from mdm.admin_home.numbers import MOST, Number
+from mdm.common.counts import MOST, BoundedCount, Number
+from mdm.common.words import count_of
 
 SHOWN = 5
 EXACT_UP_TO = 500
 
 
-class CountOf(Subquery):
-    """How many rows a subquery has; where it is cut off, up to there."""
-
-    template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
-    output_field = IntegerField()
-
-
-class CountOfDevices(CountOf):
+class CountOfDevices(BoundedCount):
     template = "(SELECT COUNT(DISTINCT counted.device_id) FROM (%(subquery)s) counted)"
 
 
@@ -62,9 +54,9 @@ def failing(account: Account) -> list[Failing]:
 def words(number: int) -> str:
     """ "37 devices", "about 2,400 devices", "10,000+ devices"."""
     if number <= EXACT_UP_TO or number > MOST:
-        return devices_words(Number(min(number, MOST), number > MOST))
+        return count_of(Number.up_to(number), "device")
     rounded = round(number, 2 - len(str(number)))
-    return _("about %(devices)s") % {"devices": devices_words(Number(rounded))}
+    return _("about %(devices)s") % {"devices": count_of(rounded, "device")}
 
 
 def _profiles(account: Account) -> Iterable[_Found]:
@@ -84,7 +76,9 @@ def _apps(account: Account) -> Iterable[_Found]:
 def _worst(items: QuerySet, rows: QuerySet) -> list[tuple[Model, int]]:
     """With the number of devices, up to one more than MOST. Items that fail nowhere are left out."""
     failed = rows.filter(state=ItemState.FAILED).order_by()
-    ranked = items.annotate(ranked=CountOf(failed.values("pk")[: MOST + 1])).filter(ranked__gt=0).only("pk", "name")
+    ranked = (
+        items.annotate(ranked=BoundedCount(failed.values("pk")[: MOST + 1])).filter(ranked__gt=0).only("pk", "name")
+    )
     found = list(ranked.order_by(F("ranked").desc(), "pk")[:SHOWN])
     few = [item.pk for item in found if item.ranked <= EXACT_UP_TO]
     here = failed.filter(device__state=DeviceState.ENROLLED, device__removed_at=None).values("device_id")

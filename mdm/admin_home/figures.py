@@ -17,9 +17,9 @@ from django.utils.translation import ngettext
 from devices.models import Device, DeviceState, Platform
 from mdm.accounts.models import Account
 from mdm.admin_home.charts import Bar, Item, Part, bars, parts
-from mdm.admin_home.numbers import Number, count_up_to
 from mdm.commands.models import Command
 from mdm.commands.states import WAITING, State
+from mdm.common.counts import Number, count_up_to
 
 DAYS = 30
 NEWEST_VERSIONS = 6

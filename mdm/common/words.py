@@ -1,9 +1,12 @@
 """Times, sizes and numbers in words for people, so that lists, pages and mails say them alike."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext_lazy
+
+from mdm.common.counts import Number
 
 _UNITS = (("year", 365 * 86400), ("month", 30 * 86400), ("day", 86400), ("hour", 3600), ("minute", 60))
 _MOMENT = timedelta(minutes=1)
@@ -15,6 +18,7 @@ NOUNS = {
     "app": ngettext_lazy("%(count)s app", "%(count)s apps", "number"),
     "command": ngettext_lazy("%(count)s command", "%(count)s commands", "number"),
     "day": ngettext_lazy("%(count)s day", "%(count)s days", "number"),
+    "device group": ngettext_lazy("%(count)s device group", "%(count)s device groups", "number"),
     "device": ngettext_lazy("%(count)s device", "%(count)s devices", "number"),
     "enrolled device": ngettext_lazy("%(count)s enrolled device", "%(count)s enrolled devices", "number"),
     "failed message": ngettext_lazy("%(count)s failed message", "%(count)s failed messages", "number"),
@@ -61,9 +65,18 @@ def duration(length: timedelta) -> str:
     return _("less than a minute")
 
 
-def count_of(number: int, noun: str, plural: str = "") -> str:
-    """ "1 device", "3 devices", "1,200 devices". noun: one of NOUNS."""
-    return NOUNS[noun] % {"number": number, "count": f"{number:,}"}
+def count_of(number: int | Number, noun: str) -> str:
+    """ "1 device", "3 devices", "1,200 devices", "10,000+ devices". noun: one of NOUNS."""
+    counted = Number(number) if isinstance(number, int) else number
+    return NOUNS[noun] % {"number": counted.value, "count": str(counted)}
+
+
+def named(names: Sequence[str], most: int = 5) -> str:
+    """ "Wi-Fi, VPN and 3 more"."""
+    shown = ", ".join(names[:most])
+    if len(names) <= most:
+        return shown
+    return _("%(some)s and %(number)s more") % {"some": shown, "number": f"{len(names) - most:,}"}
 
 
 def file_size(byte_count: float) -> str:

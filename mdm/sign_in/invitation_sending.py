@@ -16,9 +16,10 @@ from django.utils import timezone
 from mdm.accounts.models import PersonInvitation
 from mdm.common.leases import LEASE
 from mdm.common.pauses import pause_seconds
+from mdm.common.sending import NotSent, NotSentYet
 from mdm.events.models import Level
 from mdm.events.services import emit
-from mdm.sign_in.invitation_mail import NotSent, NotSentYet, deliver
+from mdm.sign_in.invitation_mail import deliver
 
 TURN_SECONDS = 300.0
 FIRST_RETRY_SECONDS = 60

@@ -6,7 +6,6 @@ A link works once and for an hour, and using one ends all others of that person.
 import logging
 import time
 from datetime import timedelta
-from smtplib import SMTPException, SMTPRecipientsRefused
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -22,6 +21,7 @@ from mdm.accounts.models import User
 from mdm.common.leases import LEASE
 from mdm.common.pauses import pause_seconds
 from mdm.common.proxies import client_ip
+from mdm.common.sending import NotSent, NotSentYet, send_mail
 from mdm.common.tokens import digest, new_token
 from mdm.sign_in import lockout
 from mdm.sign_in.log import log_of
@@ -116,11 +116,11 @@ def _send(row: PasswordReset) -> None:
     row.digest, row.expires_at = digest(token), timezone.now() + LIFETIME
     row.save(update_fields=["digest", "expires_at"])
     try:
-        message_for(row, user, token).send()
-    except SMTPRecipientsRefused:
-        logger.warning("the mail server refuses the recipient of password reset %s", row.pk)
+        send_mail(message_for(row, user, token))
+    except NotSent as error:
+        logger.warning("password reset %s was not taken: %s", row.pk, error)
         _finish(row)
-    except (SMTPException, OSError) as error:
+    except NotSentYet as error:
         logger.warning("password reset %s could not be sent: %s", row.pk, error)
         wait = pause_seconds(row.attempts - 1, first=FIRST_RETRY_SECONDS, longest=LONGEST_RETRY_SECONDS)
         PasswordReset.objects.filter(pk=row.pk).update(due_at=timezone.now() + timedelta(seconds=wait))

@@ -199,9 +199,6 @@
     if (beyond > 0) panel.style.translate = `${-Math.min(beyond, left - 8)}px`;
     panel.querySelector("[data-find]")?.focus({ preventScroll: true });
   }, true);
-  document.addEventListener("change", (event) => {
-    if (event.target.matches("[data-submit-on-change]")) event.target.form.requestSubmit();
-  });
   document.addEventListener("DOMContentLoaded", () => {
     document.documentElement.classList.add("pm-script");
     document.querySelectorAll("[data-watch]").forEach(watch);

@@ -18,10 +18,10 @@ from enrollment.services.ca import issue
 from mdm.accounts.models import Role
 from mdm.admin_home import failing
 from mdm.admin_home.expiries import Expiry
-from mdm.admin_home.numbers import Number, count_up_to
 from mdm.channels.models import Channel
 from mdm.commands.models import Command
 from mdm.common import certs
+from mdm.common.counts import Number, count_up_to
 from mdm.running.models import Heartbeat, ProcessKind
 from tests.admin.base import AdminTestCase, make_rows
 from tests.factories import (

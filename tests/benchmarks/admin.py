@@ -10,10 +10,9 @@ import os
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 import django
-import psycopg
 from django.core.management import call_command
 
 from tests.benchmarks import server
@@ -69,7 +68,9 @@ def measure(options: argparse.Namespace) -> int:
     from mdm.accounts.models import Account, User
 
     if not options.keep:
-        fill(options)
+        from tests.benchmarks.large_account import fill
+
+        fill(devices=options.devices, commands=options.commands, lines=options.lines)
     owner = User.objects.get(email="owner@bench.example")
     client = Client()
     client.force_login(owner)
@@ -136,141 +137,6 @@ def rows_of(account: object) -> object:
         found[model] = rows.order_by("-pk" if model in (App, DeviceGroup, Profile) else "pk").first()
     return Rows(found)
 
-
-# --- the large account --------------------------------------------------------------------------------------------------
-def fill(options: argparse.Namespace) -> None:
-    from django.conf import settings
-    from django.contrib.auth.hashers import make_password
-
-    from apps_catalog.models import AppInstall
-    from devices.models import Device, DeviceUser, InstalledApp, ProfileInstall
-    from mdm.accounts.models import Membership, Role, User
-    from mdm.channels.models import Channel
-    from mdm.commands.models import Command
-    from mdm.events.models import Event
-    from tests.admin.base import make_rows
-    from tests.factories import (
-        make_account,
-        make_app,
-        make_command,
-        make_device,
-        make_device_user,
-        make_event,
-        make_group,
-        make_installed_app,
-        make_profile,
-    )
-
-    settings.CELERY_TASK_ALWAYS_EAGER = False
-    count = options.devices
-    begin = time.perf_counter()
-    account = make_account("Bench")
-    owner = User.objects.create(email="owner@bench.example", password=make_password(None))
-    Membership.objects.create(account=account, user=owner, role=Role.OWNER)
-    make_rows(account)
-    groups = [make_group(account, f"Group {number}") for number in range(50)]
-    device = make_device(account, platform="macOS", information=INFORMATION, security={"FDE_Enabled": True})
-    channel = device.device_channel
-    first = device.pk
-    multiply(Device, device, count, {
-        "uuid": "gen_random_uuid()",
-        "name": "'Mac ' || n",
-        "group_id": f"{groups[0].pk} + n % 50",
-        "state": "CASE WHEN n % 20 = 0 THEN 'unenrolled' WHEN n % 33 = 0 THEN 'awaiting_enrollment' ELSE 'enrolled' END",
-        "platform": "(ARRAY['macOS', 'iOS', 'iOS', 'tvOS'])[1 + n % 4]",
-        "os_version": "(15 + n % 4) || '.' || (n % 7) || CASE WHEN n % 3 = 0 THEN '.1' ELSE '' END",
-        "udid": "upper(md5(n::text))",
-        "serial_number": "'SER' || lpad(n::text, 7, '0')",
-        "wifi_mac": "left(md5(n::text), 12)",
-        "enrolled_at": "now() - n * interval '600 days' / 100000",
-        "is_supervised": "n % 3 > 0",
-        "has_filevault": "CASE WHEN n % 4 = 0 THEN n % 8 = 0 END",
-    })  # fmt: skip
-    multiply(Channel, channel, count, {
-        "secret_id": "gen_random_uuid()",
-        "device_id": f"{first} + n",
-        "device_key": "upper(md5(n::text))",
-        "fingerprint": "md5(n::text) || md5(n::text)",
-        "last_seen_at": "now() - (n % 4000) * interval '20 minutes'",
-        "push_token_dead_at": "CASE WHEN n % 500 = 0 THEN now() END",
-    })  # fmt: skip
-    user = make_device_user(device, "base")
-    multiply(DeviceUser, user, count // 2, {
-        "device_id": f"{first} + 2 * n", "username": "'user' || n", "full_name": "'Person ' || n",
-    })  # fmt: skip
-    app = make_installed_app(device, "com.example.base")
-    for number in range(10):
-        multiply(InstalledApp, app, count, {
-            "device_id": f"{first} + n", "identifier": f"'com.example.app{number}'", "name": f"'App {number}'",
-        })  # fmt: skip
-    for number in range(3):
-        multiply_install(AppInstall, {"app": make_app(account, name=f"App {number}")}, device, first, count)
-        profile = make_profile(account, name=f"Profile {number}")
-        multiply_install(ProfileInstall, {"profile": profile, "version": 1}, device, first, count)
-    command = make_command(device, "DeviceInformation", state="acknowledged")
-    multiply(Command, command, options.commands, {
-        "secret_id": "gen_random_uuid()",
-        "channel_id": f"{channel.pk} + 1 + n % {count}",
-        "command_uuid": "upper(gen_random_uuid()::text)",
-        "request_type": "(ARRAY['DeviceInformation', 'SecurityInfo', 'InstalledApplicationList', 'ProfileList'])[1 + n % 4]",
-        "state": f"CASE WHEN n > {options.commands} - 20000 THEN 'queued' WHEN n % 200 = 0 THEN 'failed' ELSE 'acknowledged' END",
-        "created_at": f"now() - ({options.commands} - n) * interval '90 days' / {options.commands}",
-        "finished_at": f"CASE WHEN n <= {options.commands} - 20000 "
-        f"THEN now() - ({options.commands} - n) * interval '90 days' / {options.commands} END",
-    })  # fmt: skip
-    event = make_event(account, device=device)
-    multiply(Event, event, options.lines, {
-        "log_id": "md5('line' || n)",
-        "device_id": f"{first} + n % {count}",
-        "at": f"now() - ({options.lines} - n) * interval '90 days' / {options.lines}",
-    })  # fmt: skip
-    with psycopg.connect(os.environ["DATABASE_URL"], autocommit=True) as connection:
-        connection.execute("VACUUM ANALYZE")
-    print(f"{count:,} devices and {options.commands:,} commands made in {time.perf_counter() - begin:.0f} s")
-
-
-def multiply(model: type, row: object, count: int, changes: Mapping[str, str]) -> None:
-    """Copies of a row by SQL; changes: column → expression of n, 1 to count. The order of the keys is that of n."""
-    from django.db import connection
-
-    fields = [one for one in model._meta.concrete_fields if not one.primary_key and not one.generated]
-    columns = [one.column for one in fields]
-    unknown = set(changes) - set(columns)
-    if unknown:
-        raise ValueError(f"{model.__name__} has no column {', '.join(sorted(unknown))}")
-    values = ", ".join(changes.get(column, f'base."{column}"') for column in columns)
-    names = ", ".join(f'"{column}"' for column in columns)
-    table = model._meta.db_table
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {table} ({names}) SELECT {values} FROM {table} base, generate_series(1, {count}) n "
-            f"WHERE base.id = {row.pk} ORDER BY n"
-        )
-
-
-def multiply_install(model: type, fields: Mapping[str, object], device: object, first: int, count: int) -> None:
-    row = model.objects.create(account=device.account, device=device, **fields)
-    states = (
-        "(ARRAY['installed', 'installed', 'pushed', 'failed'])[1 + (CASE WHEN n % 40 = 0 THEN n / 40 % 4 ELSE 0 END)]"
-    )
-    multiply(model, row, count, {"device_id": f"{first} + n", "state": states})
-
-
-INFORMATION = {
-    "ModelName": "MacBook Air",
-    "ProductName": "Mac14,2",
-    "OSVersion": "15.1",
-    "BuildVersion": "24B83",
-    "DeviceCapacity": 494.38,
-    "AvailableDeviceCapacity": 211.2,
-    "BatteryLevel": 0.83,
-    "IsAppleSilicon": True,
-    "HostName": "mac.local",
-    "LocalHostName": "mac",
-    "TimeZone": "Europe/Berlin",
-    "WiFiMAC": "aa:bb:cc:dd:ee:ff",
-    "SoftwareUpdateSettings": {f"setting {number}": "value" * 5 for number in range(30)},
-}
 
 if __name__ == "__main__":
     main()

@@ -372,4 +372,5 @@ def picture(page: Page, name: str) -> None:
         content = page.screenshot(animations="disabled", clip=clip)
         if len(content) <= MOST_BYTES:
             break
+    assert len(content) <= MOST_BYTES, f"{name}: even half of it is {len(content):,} bytes"
     (Path(PICTURES) / f"{name}.png").write_bytes(content)

@@ -12,11 +12,11 @@ from django.utils import timezone
 from enrollment import tasks
 from enrollment.models import Invitation, InvitationKind, InvitationState
 from enrollment.services import invitation_sending
-from enrollment.services.errors import NotSent, NotSentYet
 from enrollment.services.invitation_sending import MOST_ATTEMPTS, forget_old, send_due
 from enrollment.services.links import revoke
 from mdm.accounts.actors import SYSTEM
 from mdm.common.leases import LEASE
+from mdm.common.sending import NotSent, NotSentYet
 from mdm.events.models import Event, Level
 from tests.base import AccountTestCase
 from tests.factories import make_account, make_device, make_enrollment, make_invitation, make_user

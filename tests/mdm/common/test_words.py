@@ -27,7 +27,7 @@ class WordsTest(TestCase):
         self.assertEqual(count_of(0, "device"), "0 devices")
         self.assertEqual(count_of(1, "device"), "1 device")
         self.assertEqual(count_of(1200, "device"), "1,200 devices")
-        self.assertEqual(count_of(2, "entry", "entries"), "2 entries")
+        self.assertEqual(count_of(2, "entry"), "2 entries")
 
     def test_sizes_are_decimal_as_on_apples_devices(self) -> None:
         for size, words in ((0, "0 bytes"), (1500, "2 KB"), (2_500_000, "2.5 MB"), (494_380_000_000, "494.4 GB")):
