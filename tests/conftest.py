@@ -68,8 +68,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker("once")
         if path in DISTRIBUTED:
             item.add_marker("distributed")
-    # Processes that start and wait: at the end, all other cores would wait with them.
-    items.sort(key=lambda item: item.get_closest_marker("flow") is None)
+    # What takes long: at the end, all other cores would wait for it.
+    items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in ("flow", "browser")))
 
 
 def _needs_a_database(item: pytest.Item) -> bool:
