@@ -15,6 +15,7 @@ from apps_catalog.services.installs import ALL, NONE, OUTDATED
 from devices.models import AssignmentGroup, Device
 from mdm.accounts.admin_forms import PageForm
 from mdm.accounts.models import Account
+from mdm.common.counts import Number
 from mdm.common.words import count_of, file_size
 
 MOST_NAMED = 5  # devices that an answer to a vague search lists
@@ -88,7 +89,7 @@ class VersionForm(PageForm):
     file = forms.FileField(label=gettext_lazy("File"), widget=FileInput)
     deploy_to = forms.ChoiceField(label=gettext_lazy("Send it to devices"), widget=forms.RadioSelect, initial=NONE)
 
-    def __init__(self, *args: Any, have: int, all_devices: int, **options: Any) -> None:
+    def __init__(self, *args: Any, have: Number, all_devices: Number, **options: Any) -> None:
         super().__init__(*args, **options)
         self.fields["file"].help_text = _("The next .ipa or .pkg of this app, at most %(app_max_bytes)s.") % {
             "app_max_bytes": file_size(settings.APP_MAX_BYTES)
@@ -102,7 +103,7 @@ class VersionForm(PageForm):
 class DeployForm(PageForm):
     deploy_to = forms.ChoiceField(label=gettext_lazy("Send it to"), widget=forms.RadioSelect, initial=OUTDATED)
 
-    def __init__(self, *args: Any, have: int, all_devices: int, **options: Any) -> None:
+    def __init__(self, *args: Any, have: Number, all_devices: Number, **options: Any) -> None:
         super().__init__(*args, **options)
         self.fields["deploy_to"].choices = deploy_choices(have, all_devices)
 
@@ -196,7 +197,7 @@ class ConfigForm(PageForm):
         return self.cleaned_data["value"].replace("\r\n", "\n")
 
 
-def deploy_choices(have: int, all_devices: int) -> list[tuple[str, str]]:
+def deploy_choices(have: Number, all_devices: Number) -> list[tuple[str, str]]:
     return [
         (
             OUTDATED,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -16,6 +16,7 @@ from apps_catalog.services.licence_totals import Counts, counts_of, notes_of
 from apps_catalog.services.totals import devices_counted, totals_of_app
 from devices.models import Device, DeviceState, InstalledApp, ItemState, Platform
 from mdm.accounts.admin_html import NOTHING, copyable, link, time_tag
+from mdm.common.counts import Number, count_up_to
 from mdm.common.words import count_of
 
 _WAS_SENT = Q(state__in=(ItemState.INSTALLED, ItemState.PUSHED))
@@ -73,14 +74,16 @@ def rows_of(app: App, devices: Sequence[Device]) -> list[tuple[Device, AppInstal
     return [(device, rows.get(device.pk)) for device in devices]
 
 
-def deploy_counts(app: App) -> dict[str, int]:
+def deploy_counts(app: App) -> dict[str, Number]:
     """For the forms: `have` some version, as reported or sent, and `all_devices`."""
     devices = devices_for_app(app).filter(state=DeviceState.ENROLLED, removed_at=None)
-    sent = AppInstall.objects.filter(app=app, device=OuterRef("pk"))
+    sent = AppInstall.objects.filter(app=app)
     sent = sent.exclude(state__in=(ItemState.REMOVING, ItemState.NOT_APPLICABLE, ItemState.PENDING))
-    reported = InstalledApp.objects.filter(device=OuterRef("pk"), identifier=app.bundle_identifier)
-    has = Exists(sent) | Exists(reported) if app.bundle_identifier else Exists(sent)
-    return {"have": devices.filter(has).count(), "all_devices": devices.count()}
+    has = Q(pk__in=sent.values("device"))
+    if app.bundle_identifier:
+        reported = InstalledApp.objects.filter(account_id=app.account_id, identifier=app.bundle_identifier)
+        has |= Q(pk__in=reported.values("device"))
+    return {"have": count_up_to(devices.filter(has)), "all_devices": count_up_to(devices)}
 
 
 def losing(app: App) -> int:
