@@ -1,25 +1,26 @@
 """The list of apps: what it asks the database, and its filters."""
 
 from django.contrib import admin
-from django.db.models import Count, IntegerField, OuterRef, Prefetch, Q, QuerySet, Subquery
-from django.db.models.functions import Coalesce
+from django.db.models import OuterRef, Prefetch, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps_catalog.models import App, AppAssignment, AppInstall, AppType, ProcessingStatus
 from devices.models import DeviceState, ItemState
+from mdm.common.counts import BoundedCount
 
 KINDS = {
     "store": (gettext_lazy("App Store"), ~Q(app_type=AppType.ENTERPRISE)),
     "ipa": (gettext_lazy("In-house app (ipa)"), Q(app_type=AppType.ENTERPRISE) & ~Q(platform_support="macOS")),
     "pkg": (gettext_lazy("Mac package (pkg)"), Q(app_type=AppType.ENTERPRISE, platform_support="macOS")),
 }
+MOST = 1000  # devices of one state
 UNDER_WAY = (ItemState.PENDING, ItemState.PUSHED)
 
 
 def with_counts(apps: QuerySet[App]) -> QuerySet[App]:
-    """Each with the numbers of enrolled devices it is on, on its way to and refused by, and with its groups."""
+    """Each with the numbers of enrolled devices it is on, on its way to and refused by, up to MOST, and with its groups."""
     assignments = AppAssignment.objects.select_related("group").order_by("group__name", "pk")
     return apps.annotate(
         installed=_devices_in(ItemState.INSTALLED),
@@ -68,10 +69,9 @@ class AssignedFilter(admin.SimpleListFilter):
 FILTERS = (KindFilter, StatusFilter, AssignedFilter)
 
 
-def _devices_in(*states: ItemState) -> Coalesce:
+def _devices_in(*states: ItemState) -> BoundedCount:
     """Only what was sent or noted: a device that nobody has compared yet counts on the app's own page."""
     rows = AppInstall.objects.filter(
         app=OuterRef("pk"), state__in=states, device__state=DeviceState.ENROLLED, device__removed_at=None
     )
-    counted = rows.order_by().values("app").annotate(total=Count("pk")).values("total")
-    return Coalesce(Subquery(counted, output_field=IntegerField()), 0)
+    return BoundedCount(rows.order_by().values("pk")[: MOST + 1])

@@ -11,7 +11,7 @@ from unfold.decorators import display
 from apps_catalog.admin import app_words
 from apps_catalog.admin.app_configs import ConfigPages
 from apps_catalog.admin.app_forms import AppNameForm
-from apps_catalog.admin.app_list import FILTERS, with_counts
+from apps_catalog.admin.app_list import FILTERS, MOST, with_counts
 from apps_catalog.admin.app_page import context_of, losing
 from apps_catalog.admin.app_places import PlacePages, what_goes
 from apps_catalog.admin.app_store_pages import StorePages
@@ -23,6 +23,7 @@ from mdm.accounts.admin_base import EmptyState, Page, ReadOnlyAdmin, actor_of
 from mdm.accounts.admin_forms import TypedConfirmForm, posted
 from mdm.accounts.admin_html import NOTHING, two_lines
 from mdm.accounts.permissions import Action
+from mdm.common.counts import Number
 
 GROUPS_NAMED = 3
 
@@ -106,7 +107,9 @@ class AppAdmin(UploadPages, StorePages, PlacePages, ConfigPages, ReadOnlyAdmin):
             (app.failed, _("failed"), "bad", ItemState.FAILED),
         )
         url = self.url("devices", app.pk)
-        shown = [(tone, url, state, f"{count:,} {word}") for count, word, tone, state in counts if count]
+        shown = [
+            (tone, url, state, f"{Number.up_to(count, MOST)} {word}") for count, word, tone, state in counts if count
+        ]
         pill = '<a class="pm-badge pm-{}" href="{}?state={}">{}</a>'
         return format_html('<span class="pm-pills">{}</span>', format_html_join("", pill, shown)) if shown else NOTHING
 

@@ -16,7 +16,8 @@ from unfold.decorators import display
 
 from apps_catalog.admin.groups_content import GroupContentPages
 from apps_catalog.admin.groups_forms import SettingsForm
-from apps_catalog.admin.groups_page import content_of, lines_of
+from apps_catalog.admin.groups_page import content_of, item_of, line_of
+from apps_catalog.admin.item_states import COLUMNS
 from apps_catalog.models import AppAssignment
 from apps_catalog.services import assignments
 from apps_catalog.services.assignments import SyncedJustNow, clone_assignment_group
@@ -29,7 +30,7 @@ from devices.services.assignment_groups import (
 )
 from devices.services.due import devices_of_group, is_many
 from mdm.accounts.actors import Actor
-from mdm.accounts.admin_base import EmptyState, Page, ReadOnlyAdmin, actor_of
+from mdm.accounts.admin_base import EmptyState, Page, ReadOnlyAdmin, actor_of, row_number
 from mdm.accounts.admin_forms import ConfirmForm, posted
 from mdm.accounts.permissions import Action
 from mdm.common.words import count_of
@@ -151,15 +152,21 @@ class AssignmentGroupAdmin(GroupContentPages, ReadOnlyAdmin):
         return self.page(request, "admin/assignment_groups/group.html", title=obj.name, group=obj, **content_of(obj))
 
     def totals(self, request: HttpRequest, group: AssignmentGroup) -> HttpResponse:
-        """How far its profiles and apps have come. A group of very many devices brings this part after its page is there."""
+        """`app=` or `profile=`: how far that one has come. In a group of very many devices each is counted by itself."""
+        what = next((name for name in ("app", "profile") if name in request.GET), "")
+        item = item_of(group, what, row_number(request.GET.get(what)))
+        if item is None:
+            return redirect(self._page_of(group))
         is_part = request.headers.get("HX-Request") == "true"
         return self.page(
             request,
-            "admin/assignment_groups/totals_part.html" if is_part else "admin/assignment_groups/totals.html",
-            title=_("Profiles and apps"),
+            "admin/assignment_groups/line.html" if is_part else "admin/assignment_groups/totals.html",
+            title=item.name,
             crumb=(group.name, self._page_of(group)),
             group=group,
-            **lines_of(group),
+            line=line_of(group, item),
+            what=what,
+            columns=COLUMNS,
         )
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:

@@ -1,17 +1,18 @@
 """What the page of an assignment group shows: its settings, what is in it, and how far it has come."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count as CountOf
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from apps_catalog.admin.item_states import COLUMNS
 from apps_catalog.models import App, AppAssignment
 from apps_catalog.services.licence_totals import short_in
-from apps_catalog.services.totals import Totals, takes_long_in, totals_of_group
+from apps_catalog.services.totals import Totals, takes_long_in, totals_in_group, totals_of_group
 from devices.models import (
     AssignmentGroup,
     CustomAttribute,
@@ -38,7 +39,7 @@ class Count:
 @dataclass(frozen=True)
 class Line:
     """A profile or an app of the group. counts: in the order of COLUMNS; none where note says why. short: devices of the group
-    for which no licence is left.
+    for which no licence is left. later: from where the line comes with its counts.
     """
 
     item: Profile | App
@@ -46,15 +47,14 @@ class Line:
     counts: list[Count]
     note: str = ""
     short: int = 0
+    later: str = ""
 
 
 def content_of(group: AssignmentGroup) -> dict[str, Any]:
     """For the template."""
-    counts_later = takes_long_in(group)
     members = Device.objects.for_account(group.account_id).filter(assignment_memberships__group=group)
     return {
-        **(_lines_without_numbers(group) if counts_later else lines_of(group)),
-        "counts_later": counts_later,
+        **(_lines_without_numbers(group) if takes_long_in(group) else lines_of(group)),
         "columns": COLUMNS,
         "device_groups": _device_groups(group),
         "devices": members.without_facts().order_by("name", "pk")[:SHOWN_DEVICES],
@@ -65,45 +65,70 @@ def content_of(group: AssignmentGroup) -> dict[str, Any]:
     }
 
 
-def lines_of(group: AssignmentGroup) -> dict[str, Any]:
+def lines_of(group: AssignmentGroup) -> dict[str, list[Line]]:
     """The profiles and apps with their numbers on the devices of the group."""
     found = totals_of_group(group)
-    by_munki = AppAssignment.objects.filter(group=group, app__removed_at=None, deployment_type=GroupType.MUNKI)
     short = short_in(devices_of_group(group), [item for item, _ in found if isinstance(item, App)])
-    apps = [
-        _line(item, "apps_catalog_app", totals, short=short.get(item.pk, 0))
-        for item, totals in found
-        if isinstance(item, App)
-    ]
-    apps += [_munki_line(one) for one in by_munki.select_related("app")]
-    return {
-        "profiles": [_line(item, "devices_profile", totals) for item, totals in found if isinstance(item, Profile)],
-        "apps": sorted(apps, key=lambda line: (line.item.name, line.item.pk)),
-        "columns": COLUMNS,
-    }
+    lines = [_line(item, totals, short=short.get(item.pk, 0) if isinstance(item, App) else 0) for item, totals in found]
+    return _sorted([*lines, *_munki_lines(group)])
+
+
+def line_of(group: AssignmentGroup, item: Profile | App) -> Line:
+    """One of them alone."""
+    short = short_in(devices_of_group(group), [item]) if isinstance(item, App) else {}
+    return _line(item, totals_in_group(group, item), short=short.get(item.pk, 0))
+
+
+def item_of(group: AssignmentGroup, what: str, pk: int) -> Profile | App | None:
+    """what: "app" or "profile". None for what is not in the group, or is Munki's."""
+    items = {"app": _apps(group), "profile": _profiles(group)}
+    return items[what].filter(pk=pk).first() if what in items else None
 
 
 def _lines_without_numbers(group: AssignmentGroup) -> dict[str, list[Line]]:
-    """For a group of very many devices: its numbers come after the page is there."""
-    note = _("The devices are being counted…")
-    profiles = Profile.objects.filter(assignments__assignment_group=group, removed_at=None).order_by("name", "pk")
-    apps = App.objects.filter(assignments__group=group, removed_at=None).order_by("name", "pk")
+    """For a group of very many devices: each line is counted by itself, after the page is there."""
+    totals = reverse("admin:devices_assignmentgroup_totals", args=[group.pk])
+    lines = [
+        Line(item, _page(item), [], _("The devices are being counted…"), later=f"{totals}?{what}={item.pk}")
+        for what, items in (("app", _apps(group)), ("profile", _profiles(group)))
+        for item in items
+    ]
+    return _sorted([*lines, *_munki_lines(group)])
+
+
+def _profiles(group: AssignmentGroup) -> QuerySet[Profile]:
+    return Profile.objects.filter(assignments__assignment_group=group, removed_at=None)
+
+
+def _apps(group: AssignmentGroup) -> QuerySet[App]:
+    managed = AppAssignment.objects.filter(group=group, deployment_type=GroupType.STANDARD)
+    return App.objects.filter(pk__in=managed.values("app"), removed_at=None)
+
+
+def _sorted(lines: Iterable[Line]) -> dict[str, list[Line]]:
+    ordered = sorted(lines, key=lambda line: (line.item.name, line.item.pk))
     return {
-        "profiles": [Line(one, reverse("admin:devices_profile_change", args=[one.pk]), [], note) for one in profiles],
-        "apps": [Line(one, reverse("admin:apps_catalog_app_change", args=[one.pk]), [], note) for one in apps],
+        "profiles": [line for line in ordered if isinstance(line.item, Profile)],
+        "apps": [line for line in ordered if isinstance(line.item, App)],
     }
 
 
-def _line(item: Profile | App, pages: str, totals: Totals, *, short: int = 0) -> Line:
-    devices = reverse(f"admin:{pages}_devices", args=[item.pk])
+def _page(item: Profile | App, page: str = "change") -> str:
+    return reverse(f"admin:{item._meta.app_label}_{item._meta.model_name}_{page}", args=[item.pk])
+
+
+def _line(item: Profile | App, totals: Totals, *, short: int = 0) -> Line:
+    devices = _page(item, "devices")
     counts = [Count(state, totals[state], f"{devices}?state={state.value}") for state in COLUMNS]
-    return Line(item, reverse(f"admin:{pages}_change", args=[item.pk]), counts, short=short)
+    return Line(item, _page(item), counts, short=short)
 
 
-def _munki_line(assignment: AppAssignment) -> Line:
-    offered = assignment.get_install_type_display().lower()
-    note = _("Munki installs it (%(how)s), so Pomona does not follow it.") % {"how": offered}
-    return Line(assignment.app, reverse("admin:apps_catalog_app_change", args=[assignment.app_id]), [], note)
+def _munki_lines(group: AssignmentGroup) -> Iterator[Line]:
+    by_munki = AppAssignment.objects.filter(group=group, app__removed_at=None, deployment_type=GroupType.MUNKI)
+    for one in by_munki.select_related("app"):
+        offered = one.get_install_type_display().lower()
+        note = _("Munki installs it (%(how)s), so Pomona does not follow it.") % {"how": offered}
+        yield Line(one.app, _page(one.app), [], note)
 
 
 def _device_groups(group: AssignmentGroup) -> list[DeviceGroup]:

@@ -3,8 +3,6 @@
 A device without a row yet is pending; a profile for the users of a Mac counts once for each of them.
 """
 
-from collections.abc import Iterable
-
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from apps_catalog.models import App, AppAssignment, AppInstall
@@ -48,27 +46,46 @@ def devices_counted(app: App, state: str | None = None) -> QuerySet[Device]:
 
 def totals_of_group(group: AssignmentGroup) -> list[tuple[Profile | App, Totals]]:
     """Each profile and app of the group with its totals on the devices of the group. Statements: as many for one as for all."""
-    devices = devices_of_group(group)
     profiles = Profile.objects.filter(assignments__assignment_group=group, removed_at=None)
     managed = AppAssignment.objects.filter(group=group, deployment_type=GroupType.STANDARD)
     apps = App.objects.filter(pk__in=managed.values("app"), removed_at=None)
-    count = devices.filter(state=DeviceState.ENROLLED).count()
-    return [
-        *_of_each(profiles, ProfileInstall.objects.filter(device__in=devices), "profile", count),
-        *_of_each(apps, AppInstall.objects.filter(device__in=devices), "app", count),
-    ]
+    devices = devices_of_group(group).filter(state=DeviceState.ENROLLED)
+    count = devices.count()
+    return [*_of_each(profiles, devices, count), *_of_each(apps, devices, count)]
 
 
-def _of_each(items: QuerySet, installs: QuerySet, column: str, devices: int) -> Iterable[tuple[Profile | App, Totals]]:
-    """installs: on the devices that should have the items, of which there are so many enrolled."""
-    found = list(items.order_by("name", "pk"))
-    rows = _enrolled(installs).filter(**{f"{column}__in": found}).order_by()
-    counted = {row[:2]: row[2] for row in rows.values_list(column, "state").annotate(count=Count("pk"))}
-    reached = dict(rows.values_list(column).annotate(count=Count("device", distinct=True)))
-    totals = [(item, {state: counted.get((item.pk, state), 0) for state in ItemState}) for item in found]
-    for item, mine in totals:
-        mine[ItemState.PENDING] += devices - reached.get(item.pk, 0)
+def totals_in_group(group: AssignmentGroup, item: Profile | App) -> Totals:
+    """Those of one profile or app of the group, on the devices of the group."""
+    devices = devices_of_group(group).filter(state=DeviceState.ENROLLED)
+    ((_, totals),) = _of_each(type(item).objects.filter(pk=item.pk), devices, devices.count())
     return totals
+
+
+def _of_each(
+    items: QuerySet[Profile] | QuerySet[App], devices: QuerySet[Device], count: int
+) -> list[tuple[Profile | App, Totals]]:
+    """devices: enrolled ones that should have the items, of which there are that many."""
+    found = list(items.order_by("name", "pk"))
+    column, model = ("profile", ProfileInstall) if items.model is Profile else ("app", AppInstall)
+    rows = model.objects.filter(device__in=devices, **{f"{column}__in": found}).order_by()
+    counted = {row[:2]: row[2] for row in rows.values_list(column, "state").annotate(count=Count("pk"))}
+    totals = [(item, {state: counted.get((item.pk, state), 0) for state in ItemState}) for item in found]
+    reached = _reached(rows, {item.pk: sum(mine.values()) for item, mine in totals}, column)
+    for item, mine in totals:
+        mine[ItemState.PENDING] += count - reached[item.pk]
+    return totals
+
+
+def _reached(rows: QuerySet, lines: dict[int, int], column: str) -> dict[int, int]:
+    """Item pk → devices with a row of it. lines: its rows, more of them where users of one device have rows of their own."""
+    if column == "app":
+        return lines
+    of_users = rows.exclude(user_key="")
+    with_users = set(of_users.values_list(column, flat=True).distinct())
+    if not with_users:
+        return lines
+    several = rows.filter(**{f"{column}__in": with_users})
+    return lines | dict(several.values_list(column).annotate(count=Count("device", distinct=True)))
 
 
 def _should_have(app: App) -> QuerySet[Device]:

@@ -66,15 +66,15 @@ def overview(server: DepServer) -> dict[str, Any]:
         "devices_url": _devices_url(server),
         "is_syncing": _is_syncing(server),
         "is_busy": _is_syncing(server) or _is_assigning(settings),
-        "mark": server_mark(server),
+        "mark": server_mark(server, counts),
     }
 
 
-def server_mark(server: DepServer) -> str:
-    """Another one whenever the page would look different."""
+def server_mark(server: DepServer, counts: dict[str, int] | None = None) -> str:
+    """Another one whenever the page would look different. counts: where they are known already."""
     settings = DepSettings.objects.filter(server=server).first()
-    counts = _counts(server)
-    parts = [server.last_synced_at, server.sync_error, _is_syncing(server), *counts.values()]
+    numbers = (counts or _counts(server)).values()
+    parts = [server.last_synced_at, server.sync_error, _is_syncing(server), *numbers]
     if settings:
         parts += [settings.profile_uuid, settings.error, settings.removed_at, _is_assigning(settings)]
     return "|".join(str(part) for part in parts)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -21,11 +21,12 @@ from mdm.accounts.admin_base import EmptyState, EndlessPaginator, Page, ReadOnly
 from mdm.accounts.admin_forms import TypedConfirmForm
 from mdm.accounts.admin_html import NOTHING, badge, time_tag, two_lines
 from mdm.accounts.permissions import Action
+from mdm.channels.models import Channel
 from mdm.commands.again import NotAgain, queue_again, why_not_again
 from mdm.commands.models import Command
 from mdm.commands.permissions import is_destructive, needed_for_name
 from mdm.commands.services import cancel
-from mdm.commands.states import WAITING, ApplyState, State
+from mdm.commands.states import FINAL, WAITING, ApplyState, State
 from mdm.commands.timeline import steps_of
 from mdm.commands.words import LARGE, error_lines, label_of, may_hold_secrets, words_for
 from mdm.events.services import emit
@@ -33,6 +34,7 @@ from mdm.protocol import plist
 from mdm.protocol.errors import ProtocolError
 from mdm.protocol.request_types import REQUEST_TYPES
 
+MOST_CHANNELS = 1000  # of devices with one serial number, which enrolled again and again
 STILL_WAITING = "waiting"  # of the filter: without a final answer
 
 
@@ -56,7 +58,8 @@ class FinishedFilter(admin.SimpleListFilter):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         days = {"day": 1, "week": 7}.get(self.value() or "")
-        return queryset.filter(finished_at__gte=timezone.now() - timedelta(days=days)) if days else queryset
+        since = timezone.now() - timedelta(days=days or 0)
+        return queryset.filter(state__in=FINAL, finished_at__gte=since) if days else queryset
 
 
 class RequestTypeFilter(admin.SimpleListFilter):
@@ -121,8 +124,9 @@ class CommandAdmin(ReadOnlyAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        by_serial = queryset.filter(channel__device__serial_number=term.upper())
-        return queryset.filter(command_uuid=term) | by_serial, False
+        channels = Channel.objects.for_account(request.get_account()).filter(device__serial_number=term.upper())
+        found = Q(command_uuid=term) | Q(channel__in=list(channels.values_list("pk", flat=True)[:MOST_CHANNELS]))
+        return queryset.filter(found), False
 
     @display(description=gettext_lazy("Command"))
     def what(self, command: Command) -> str:

@@ -11,6 +11,15 @@ from mdm.commands.states import WAITING, ApplyState, State
 from mdm.common.fields import EncryptedBinaryField, EncryptedJSONField, SecretHolder
 from mdm.protocol import plist
 
+# What devices are asked for again and again, so that it is most of the table.
+ROUTINE = (
+    "DeviceInformation",
+    "SecurityInfo",
+    "InstalledApplicationList",
+    "ProfileList",
+    "CertificateList",
+)
+
 
 def new_command_uuid() -> str:
     return str(uuid.uuid4()).upper()
@@ -61,10 +70,25 @@ class Command(AccountScoped, SecretHolder):
                 condition=Q(state__in=WAITING, expires_at__isnull=False),
                 name="command_to_expire",
             ),
-            # A number of the dashboard.
+            # A number of the dashboard, and the list of what ended lately.
             models.Index(
-                fields=["account", "finished_at"], condition=Q(state=State.FAILED), name="command_failed_lately"
+                fields=["account", "state", "finished_at"],
+                condition=Q(finished_at__isnull=False),
+                name="command_ended_lately",
             ),
+            # What is rare in the list of commands; whatever is common is found among its newest.
+            models.Index(
+                fields=["account", "state", "-id"],
+                condition=~Q(state=State.ACKNOWLEDGED),
+                name="command_not_acknowledged",
+            ),
+            models.Index(
+                fields=["account", "request_type", "-id"],
+                condition=~Q(request_type__in=ROUTINE),
+                name="command_beside_routine",
+            ),
+            # Somebody looks for it by the whole CommandUUID.
+            models.Index(fields=["command_uuid"], name="command_by_uuid_alone"),
         ]
 
     def __str__(self) -> str:

@@ -17,6 +17,7 @@ from mdm.push.certificates import (
     BadPushCertificate,
     OtherTopic,
     count_enrolled,
+    has_enrolled,
     request_certificate,
     upload_certificate,
     waiting_request,
@@ -242,7 +243,7 @@ def _order_form(account: Account, data: Any, email: str = "") -> OrderForm:
 def _topic_to_give_up(account: Account) -> str:
     """That of the present certificate while no device is enrolled with it."""
     certificate = PushCertificate.objects.for_account(account).defer("key_pem").first()
-    return certificate.topic if certificate and not count_enrolled(account, certificate.topic) else ""
+    return certificate.topic if certificate and not has_enrolled(account, certificate.topic) else ""
 
 
 def _file(body: bytes, name: str) -> HttpResponse:

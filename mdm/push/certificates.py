@@ -6,6 +6,7 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from mdm.accounts.actors import SYSTEM, Actor
@@ -58,8 +59,17 @@ def waiting_request(account: Account) -> PushRequest | None:
 
 def count_enrolled(account: Account, topic: str) -> int:
     """Devices that are woken by this topic and no other, or are about to be."""
+    return _enrolled(account, topic).count()
+
+
+def has_enrolled(account: Account, topic: str) -> bool:
+    """Whether there is any."""
+    return _enrolled(account, topic).exists()
+
+
+def _enrolled(account: Account, topic: str) -> QuerySet[Channel]:
     open_ones = Channel.objects.for_account(account).filter(user_key="", topic=topic, device__removed_at=None)
-    return open_ones.exclude(state__in=GONE).count()
+    return open_ones.exclude(state__in=GONE)
 
 
 def upload_certificate(

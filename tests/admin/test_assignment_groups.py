@@ -287,3 +287,49 @@ class DeviceGroupPageTest(GroupTestCase):
         self.assertContains(response, f'<a class="pm-link" href="{self.of("change")}">Everyone</a>', html=True)
         self.assertContains(response, self.url(type(self.profile), "change", self.profile.pk))
         self.assertNotContains(self.people[Role.READ_ONLY].get(self.url(DeviceGroup, "changelist")), "Everyone")
+
+
+class ManyDevicesTest(GroupTestCase):
+    """A group of so many devices that its page does not wait until they are counted."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.enterContext(patch("apps_catalog.services.totals.COUNTED_AT_ONCE", 1))
+        self.client = self.people[Role.OWNER]
+        make_app_install(self.app, self.device, ItemState.FAILED)
+
+    def later(self) -> dict[str, str]:
+        context = self.client.get(self.of("change")).context
+        return {line.item.name: line.later for line in (*context["apps"], *context["profiles"])}
+
+    def test_each_line_is_counted_by_itself(self) -> None:
+        page = self.client.get(self.of("change"))
+        self.assertContains(page, "The devices are being counted…", 2)
+        self.assertEqual(set(self.later()), {"Numbers", "Wi-Fi"})
+        part = self.client.get(self.later()["Numbers"], headers={"HX-Request": "true"})
+        self.assertTrue(part.content.decode().strip().startswith("<tr>"))
+        self.assertEqual({count.state: count.number for count in part.context["line"].counts}["failed"], 1)
+        self.assertContains(part, 'name="what" value="app"')
+
+    def test_without_scripts_a_link_leads_to_its_numbers(self) -> None:
+        page = self.client.get(self.later()["Wi-Fi"])
+        self.assertContains(page, "<h1>Wi-Fi</h1>", html=True)
+        self.assertEqual({count.state: count.number for count in page.context["line"].counts}["pending"], 1)
+
+    def test_what_is_not_in_the_group_leads_back_to_it(self) -> None:
+        elsewhere = make_app(self.account, "Pages", store=True)
+        theirs = make_profile(self.other_account, "Theirs")
+        for query in ("", f"?app={elsewhere.pk}", f"?profile={theirs.pk}", "?app=x", "?app=99999999999999999999999"):
+            self.assertRedirects(self.client.get(self.of("totals") + query), self.of("change"))
+
+    def test_each_line_costs_the_same_whatever_else_there_is(self) -> None:
+        url = self.later()["Numbers"]
+        before = self.statements(url)
+        for number in range(3):
+            make_app_assignment(self.group, make_app(self.account, f"More {number}", store=True))
+        self.assertEqual(self.statements(url), before)
+
+    def test_apps_of_munki_say_so_at_once(self) -> None:
+        make_app_assignment(self.group, make_app(self.account, "Firefox"), deployment_type="munki")
+        self.assertEqual(self.later()["Firefox"], "")
+        self.assertContains(self.client.get(self.of("change")), "Munki installs it")

@@ -6,6 +6,7 @@ from apps_catalog.models import App
 from apps_catalog.services.totals import (
     Totals,
     devices_counted,
+    totals_in_group,
     totals_of_app,
     totals_of_group,
     totals_of_profile,
@@ -131,6 +132,8 @@ class GroupTest(TotalsTestCase):
         self.assertEqual(found[users], totals_of_profile(users))
         self.assertEqual(found[self.profile], totals_of_profile(self.profile))
         self.assert_totals(found[self.profile], pushed=2, pending=1)
+        for item, totals in found.items():
+            self.assertEqual(totals_in_group(group, item), totals, item)
 
     def test_they_come_by_name_profiles_first(self):
         apps = tuple(make_store_app(self.account, name=name) for name in ("b", "a"))
@@ -141,11 +144,11 @@ class GroupTest(TotalsTestCase):
     def test_as_many_statements_for_many_items_as_for_one(self):
         group = make_group_with(self.account, self.sales, apps=(self.app,))
         assign_profile(self.profile, group)
-        with self.assertNumQueries(7):
+        with self.assertNumQueries(6):
             self.assertEqual(len(totals_of_group(group)), 2)
         for _ in range(5):
             assign_profile(make_stored_profile(self.account), group)
-        with self.assertNumQueries(7):
+        with self.assertNumQueries(6):
             self.assertEqual(len(totals_of_group(group)), 7)
 
     def test_an_empty_group_has_none(self):

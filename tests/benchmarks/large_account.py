@@ -24,7 +24,7 @@ from devices.models import (
 from enrollment.models import DepDevice, IdentityCertificate
 from mdm.accounts.models import Membership, Role, User
 from mdm.channels.models import Channel
-from mdm.commands.models import Command
+from mdm.commands.models import ROUTINE, Command
 from mdm.events.models import Event, WebhookDelivery
 from tests.admin.base import make_rows
 from tests.factories import (
@@ -54,6 +54,7 @@ BUSY = "0" * 40  # the UDID of the device that is asked most
 GROUPS, APPS_OF_A_DEVICE, ITEMS = 50, 10, 3
 MACS = 4  # every fourth device is one
 MESSAGES_OF_A_DEVICE = 5
+ROUTINE_ARRAY = "ARRAY[" + ", ".join(f"'{name}'" for name in ROUTINE) + "]"
 STILL_QUEUED = 20_000
 OF_ONE_DEVICE = 5_000
 INFORMATION = {
@@ -201,7 +202,7 @@ def fill_commands(device: Device, devices: int, count: int) -> None:
         "secret_id": "gen_random_uuid()",
         "channel_id": f"{device.device_channel.pk} + 1 + n % {devices}",
         "command_uuid": "upper(gen_random_uuid()::text)",
-        "request_type": "(ARRAY['DeviceInformation', 'SecurityInfo', 'InstalledApplicationList', 'ProfileList'])[1 + n % 4]",
+        "request_type": f"({ROUTINE_ARRAY})[1 + n % {len(ROUTINE)}]",
         "state": f"CASE WHEN {still} THEN 'queued' WHEN n % 200 = 0 THEN 'failed' ELSE 'acknowledged' END",
         "created_at": created,
         "finished_at": f"CASE WHEN NOT {still} THEN {created} END",

@@ -171,12 +171,12 @@ class GroupTotalsTest(TotalsTestCase):
         url = f"/api/v1/assignment_groups/{group.pk}/totals"
         assign_profile(make_stored_profile(self.account), group)
         self.data(url)
-        with self.assertNumQueries(9):
+        with self.assertNumQueries(8):
             self.data(url)
         for _ in range(4):
             assign_profile(make_stored_profile(self.account), group)
             AppAssignment.objects.create(account=self.account, group=group, app=make_store_app(self.account))
-        with self.assertNumQueries(9):
+        with self.assertNumQueries(8):
             self.assertEqual(len(self.data(url)), 10)
 
 
