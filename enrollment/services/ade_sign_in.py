@@ -4,12 +4,10 @@ Setup Assistant shows the page in a browser of its own that keeps no cookies for
 the form, signed, and for a short while. Source: Apple, "Authenticating Through Web Views" (`configuration_web_url`).
 """
 
-import hashlib
 from dataclasses import asdict
 
 from django.contrib.auth import authenticate
 from django.core import signing
-from django.core.cache import cache
 from django.db import transaction
 
 from devices.services.devices import update_device
@@ -22,12 +20,12 @@ from mdm.accounts.permissions import role_in
 from mdm.common.text import clean_text
 from mdm.events.models import Level
 from mdm.protocol.machine_info import MachineInfo
+from mdm.sign_in import lockout
 
 SALT = "enrollment.ade.sign-in"
 PASS_SECONDS = 15 * 60
 MAX_EMAIL_LENGTH = 254
 TRIES = 10
-PAUSE_SECONDS = 10 * 60
 
 
 class SignInError(Exception):
@@ -68,17 +66,18 @@ def sign_in(arrival: Arrival, email: str, password: str) -> bytes:
     Raises WrongPassword, TooManyTries, NoLicenceLeft.
     """
     email = clean_text(email, MAX_EMAIL_LENGTH).strip().lower()
-    keys = [_counter(arrival, "person", email), _counter(arrival, "device", arrival.info.serial_number.upper())]
-    tries = [_count(key) for key in keys]
-    if max(tries) > TRIES:
-        _log_failure(arrival, email, max(tries), "too many tries")
-        raise TooManyTries("Too many wrong passwords. Wait ten minutes and try again.")
+    try:
+        attempts = [lockout.begin([one]) for one in _counters(arrival, email)]
+    except lockout.TooManyTries as error:
+        _log_failure(arrival, email, TRIES + 1, "too many tries")
+        raise TooManyTries("Too many wrong passwords. Wait ten minutes and try again.") from error
     # The same work for an address that nobody has: how long it takes tells nothing.
     user = authenticate(None, username=email, password=password)
     if user is None or role_in(user, arrival.settings.account) is None:
-        _log_failure(arrival, email, max(tries), "wrong e-mail address or password")
+        _log_failure(arrival, email, max(one.number for one in attempts), "wrong e-mail address or password")
         raise WrongPassword("The e-mail address or the password is not right.")
-    cache.delete_many(keys)
+    for attempt in attempts:
+        attempt.succeeded()
     return _admit(arrival, user)
 
 
@@ -99,24 +98,10 @@ def _log_failure(arrival: Arrival, email: str, tries: int, why: str) -> None:
     log("ade.sign_in_failed", arrival.settings, arrival.info, level=level, **facts)
 
 
-def _counter(arrival: Arrival, kind: str, who: str) -> str:
-    name = f"{arrival.settings.account_id}\n{kind}\n{who}"
-    return f"ade-sign-in:{hashlib.sha256(name.encode()).hexdigest()}"
-
-
-def _count(key: str) -> int:
-    """How many tries with this one, counted before it is made: any number at once get no more of them.
-
-    Those that are refused without a look do not count, so that the pause ends.
-    """
-    cache.add(key, 0, PAUSE_SECONDS)
-    if cache.get(key, 0) >= TRIES:
-        return TRIES + 1
-    try:
-        count = cache.incr(key)
-    except ValueError:  # it ran out between the two
-        count = 1
-        cache.set(key, count)
-    # Not every cache keeps the time when it counts; so the pause is one since the last try.
-    cache.touch(key, PAUSE_SECONDS)
-    return count
+def _counters(arrival: Arrival, email: str) -> tuple[lockout.Counter, lockout.Counter]:
+    """The device first: what is refused because of it is not held against the person."""
+    account, serial_number = arrival.settings.account_id, arrival.info.serial_number.upper()
+    return (
+        lockout.counter("device that is set up", f"{account}\n{serial_number}", most=TRIES),
+        lockout.counter("person who sets a device up", f"{account}\n{email}", most=TRIES),
+    )

@@ -1,12 +1,13 @@
 """Guesses are slowed down, without giving anybody the means to lock somebody else out.
 
-Four things are counted, each over the last ten minutes:
+These are counted, each over the last ten minutes:
 
 - a person from one network address: ten,
 - a person from all addresses together: fifty. Browsers in which that person has signed in before are not held up by what
   others do elsewhere: they carry a signed mark, and have ten of their own.
 - one network address, whoever it tries: a hundred,
-- the second factor of one person: ten. Only somebody who knows the password comes so far.
+- the second factor of one person: ten. Only somebody who knows the password comes so far,
+- a device that is set up by signing in on it, and whoever signs in on such devices: ten each.
 
 A try is counted before it is made, so that any number at once get no more of them; one that is refused without a look is not
 counted, so that the pause ends.
@@ -66,7 +67,7 @@ class Attempt:
 def begin(counters: Sequence[Counter]) -> Attempt:
     """Raises TooManyTries."""
     _demand(counters, spare=1)
-    rows = SignInTry.objects.bulk_create([SignInTry(key=counter.key) for counter in counters])
+    rows = SignInTry.objects.bulk_create([SignInTry(key=one.key) for one in counters])
     counts = _demand(counters, spare=0)
     return Attempt(counts[counters[0].key], counters[0].key, tuple(row.pk for row in rows))
 
@@ -75,18 +76,18 @@ def password_counters(request: HttpRequest, email: str) -> list[Counter]:
     email = email.strip().lower()
     address = client_ip(request) or ""
     mark = known_mark(request, email)
-    others = _counter("browser", mark, most=TRIES) if mark else _counter("person", email, most=TRIES_EVERYWHERE)
-    own = _counter("person at address", f"{email}\n{address}", most=TRIES)
-    return [own, others, _counter("address", address, most=TRIES_OF_AN_ADDRESS)]
+    others = counter("browser", mark, most=TRIES) if mark else counter("person", email, most=TRIES_EVERYWHERE)
+    own = counter("person at address", f"{email}\n{address}", most=TRIES)
+    return [own, others, counter("address", address, most=TRIES_OF_AN_ADDRESS)]
 
 
 def second_factor_counters(user: User) -> list[Counter]:
-    return [_counter("second factor", str(user.pk), most=TRIES)]
+    return [counter("second factor", str(user.pk), most=TRIES)]
 
 
 def let_in_again(user: User) -> None:
     """What was counted against the person from everywhere is forgotten: they have proved who they are in another way."""
-    everywhere = _counter("person", user.email, most=TRIES_EVERYWHERE).key
+    everywhere = counter("person", user.email, most=TRIES_EVERYWHERE).key
     SignInTry.objects.filter(key__in=[everywhere, second_factor_counters(user)[0].key]).delete()
 
 
@@ -118,13 +119,14 @@ def forget_old_tries() -> int:
 
 def _demand(counters: Sequence[Counter], *, spare: int) -> dict[str, int]:
     """How many there were of each, this one included if it is written already. Raises TooManyTries."""
-    keys = [counter.key for counter in counters]
+    keys = [one.key for one in counters]
     rows = SignInTry.objects.filter(key__in=keys, at__gt=timezone.now() - WINDOW)
     counts = dict(rows.values_list("key").annotate(Count("pk")))
-    if any(counts.get(counter.key, 0) + spare > counter.most for counter in counters):
+    if any(counts.get(one.key, 0) + spare > one.most for one in counters):
         raise TooManyTries
     return counts
 
 
-def _counter(kind: str, who: str, *, most: int) -> Counter:
+def counter(kind: str, who: str, *, most: int) -> Counter:
+    """kind and who: what no other counter is of; neither is stored in the clear."""
     return Counter(digest(f"{kind}\n{who}"), most)
