@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -19,6 +18,7 @@ from devices.models import Device, ItemState
 from devices.services.due import devices_of_group
 from mdm.accounts.admin_base import actor_of, row_number
 from mdm.accounts.admin_forms import posted
+from mdm.common.counts import count_up_to
 from mdm.common.words import count_of
 
 PER_PAGE = 100
@@ -28,10 +28,11 @@ class PlacePages:
     """For the admin of apps (which brings `page`, `form_page`, `url`, `done` and `refused`)."""
 
     def devices(self, request: HttpRequest, app: App) -> HttpResponse:
-        """`?state=`: one of ItemState; anything else is taken for installed."""
+        """`?state=`: one of ItemState; anything else is taken for installed. `?after=`: the key of a device, where to go on."""
         wanted = request.GET.get("state")
         state = ItemState(wanted) if wanted in ItemState.values else ItemState.INSTALLED
-        shown = Paginator(devices_in(app, state), PER_PAGE).get_page(request.GET.get("page"))
+        after, devices = row_number(request.GET.get("after")) or 0, devices_in(app, state)
+        found = list(devices.filter(pk__gt=after)[: PER_PAGE + 1])
         return self.page(
             request,
             "admin/apps/devices.html",
@@ -40,8 +41,10 @@ class PlacePages:
             state=state,
             states=list(app_words.STATE_WORDS),
             explanation=app_words.STATE_WORDS[state],
-            shown=shown,
-            rows=rows_of(app, shown.object_list),
+            number=count_up_to(devices),
+            rows=rows_of(app, found[:PER_PAGE]),
+            after=after,
+            more=found[PER_PAGE - 1].pk if len(found) > PER_PAGE else None,
             crumb=self._crumb(app),
         )
 

@@ -40,7 +40,7 @@ def devices_counted(app: App, state: str | None = None) -> QuerySet[Device]:
     rows = AppInstall.objects.filter(app=app)
     found = Q(pk__in=(rows.filter(state=state) if state else rows).values("device"))
     if state in (None, ItemState.PENDING):
-        found |= Q(pk__in=_should_have(app).values("pk")) & ~Q(pk__in=rows.values("device"))
+        found |= named_in(_members(app)) & ~Q(pk__in=rows.values("device"))
     return Device.objects.filter(found, account_id=app.account_id, state=DeviceState.ENROLLED, removed_at=None)
 
 
@@ -89,9 +89,13 @@ def _reached(rows: QuerySet, lines: dict[int, int], column: str) -> dict[int, in
 
 
 def _should_have(app: App) -> QuerySet[Device]:
+    return Device.objects.filter(named_in(_members(app)), account_id=app.account_id)
+
+
+def _members(app: App) -> QuerySet[AssignmentMember]:
+    """Of the groups that bring the app."""
     groups = AppAssignment.objects.filter(app=app, deployment_type=GroupType.STANDARD).values("group")
-    members = AssignmentMember.objects.filter(group__in=groups)
-    return Device.objects.filter(named_in(members), account_id=app.account_id)
+    return AssignmentMember.objects.filter(group__in=groups)
 
 
 def takes_long(profile: Profile) -> bool:

@@ -12,7 +12,7 @@ from devices.models import DeviceState
 from enrollment.admin.dep_standing import assign_badge
 from enrollment.models import AssignState, DepDevice, DepServer
 from enrollment.services.dep_settings import assign_again, settings_of
-from mdm.accounts.admin_base import EmptyState, Page, ReadOnlyAdmin, actor_of, row_number
+from mdm.accounts.admin_base import EmptyState, EndlessPaginator, Page, ReadOnlyAdmin, actor_of, row_number
 from mdm.accounts.admin_html import badge, link, time_tag, two_lines
 from mdm.accounts.permissions import Action
 
@@ -68,6 +68,7 @@ class DepDeviceAdmin(ReadOnlyAdmin):
     search_fields = ("serial_number", "model", "description", "asset_tag")
     search_help_text = gettext_lazy("Serial number, model or asset tag")
     ordering = ("-pk",)
+    paginator = EndlessPaginator
     pages = (Page("<int:pk>/assign-again/", "assign_again", Action.MANAGE_DEVICES, post_only=True),)
     empty_state = EmptyState(
         gettext_lazy("Apple lists no device yet"),

@@ -20,7 +20,7 @@ from enrollment.models import Enrollment, InvitationState
 from enrollment.services.errors import EnrollmentError
 from enrollment.services.invitations import send_invitation
 from enrollment.services.links import link_for_group, revoke, why_closed
-from mdm.accounts.admin_base import EmptyState, Page, ReadOnlyAdmin, actor_of
+from mdm.accounts.admin_base import EmptyState, EndlessPaginator, Page, ReadOnlyAdmin, actor_of
 from mdm.accounts.admin_forms import ConfirmForm, PageForm, posted
 from mdm.accounts.admin_html import badge, copyable, time_tag, two_lines
 from mdm.accounts.permissions import Action
@@ -110,6 +110,7 @@ class EnrollmentAdmin(PrintPages, ReadOnlyAdmin):
     search_fields = ("name", "device__name", "device__serial_number", "device_group__name")
     search_help_text = gettext_lazy("Name, device or group")
     ordering = ("-id",)
+    paginator = EndlessPaginator
     actions = ("print_chosen",)
     pages = (
         Page("<int:pk>/sheet/", "sheet", Action.MANAGE_DEVICES),

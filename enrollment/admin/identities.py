@@ -12,7 +12,7 @@ from unfold.decorators import display
 from enrollment.models import IdentityCertificate
 from enrollment.services.ca import revoke_identity
 from enrollment.services.identity_ends import ending_soon
-from mdm.accounts.admin_base import EmptyState, Page, ReadOnlyAdmin, actor_of
+from mdm.accounts.admin_base import EmptyState, EndlessPaginator, Page, ReadOnlyAdmin, actor_of
 from mdm.accounts.admin_forms import PageForm, posted
 from mdm.accounts.admin_html import NOTHING, badge, time_tag, two_lines
 from mdm.accounts.permissions import Action
@@ -67,6 +67,7 @@ class IdentityCertificateAdmin(ReadOnlyAdmin):
     search_fields = ("device__name", "device__serial_number", "serial_number", "common_name")
     search_help_text = gettext_lazy("Device, serial number")
     ordering = ("-id",)
+    paginator = EndlessPaginator
     pages = (Page("<int:pk>/revoke/", "revoke", Action.CONFIGURE),)
     empty_state = EmptyState(
         gettext_lazy("No certificate has been issued yet"),
@@ -77,7 +78,7 @@ class IdentityCertificateAdmin(ReadOnlyAdmin):
     def get_queryset(self, request: HttpRequest) -> QuerySet:
         return super().get_queryset(request).defer("certificate_der")
 
-    @display(description=gettext_lazy("Device"), ordering="device__name")
+    @display(description=gettext_lazy("Device"))
     def of_device(self, identity: IdentityCertificate) -> str:
         return two_lines(identity.device or _("Not enrolled yet"), identity.common_name)
 

@@ -25,6 +25,7 @@ from mdm.accounts.middleware import is_visitor
 from mdm.accounts.models import Account
 from mdm.accounts.permissions import Action, may
 from mdm.accounts.scoping import AccountScoped
+from mdm.common.planning import planned_for_each_value
 
 EndlessPaginator = InfinitePaginator  # for tables that grow for ever: previous and next, nothing is counted
 
@@ -230,7 +231,8 @@ class AccountAdmin(ModelAdmin):
             "may_use_empty_state": bool(empty and self.may(request, empty.needs)),
             "allowed": allowed(request),
         }
-        return super().changelist_view(request, {**context, **(extra_context or {})})
+        with planned_for_each_value():  # filters leave much or next to nothing
+            return super().changelist_view(request, {**context, **(extra_context or {})})
 
     # Django's own record of changes is not written and has no page: the log has everything, from every source.
     def log_addition(self, request: HttpRequest, obj: models.Model, message: object) -> None:

@@ -17,7 +17,6 @@ from mdm.accounts.actors import Source
 from mdm.accounts.admin_base import EmptyState, EndlessPaginator, Page, ReadOnlyAdmin, actor_of
 from mdm.accounts.admin_html import NOTHING, badge, exact_time, link, time_tag, two_lines
 from mdm.accounts.permissions import Action
-from mdm.common.planning import planned_for_each_value
 from mdm.events.admin_deliveries import WebhookDeliveryAdmin
 from mdm.events.admin_filters import MENUS, PARAMETERS
 from mdm.events.admin_webhooks import WebhookAdmin
@@ -68,8 +67,7 @@ class LogAdmin(ReadOnlyAdmin):
         names = [name for name in request.GET if name in (*PARAMETERS, "q")]
         kept = {name: request.GET[name] for name in names if request.GET[name]}
         export_url = f"{self.url('export')}?{urlencode(kept)}"
-        with planned_for_each_value():
-            return super().changelist_view(request, {"export_url": export_url, **(extra_context or {})})
+        return super().changelist_view(request, {"export_url": export_url, **(extra_context or {})})
 
     def export(self, request: HttpRequest) -> HttpResponse:
         """The lines that the list shows, all pages of them, as a file."""
