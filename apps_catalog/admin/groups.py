@@ -16,7 +16,7 @@ from unfold.decorators import display
 
 from apps_catalog.admin.groups_content import GroupContentPages
 from apps_catalog.admin.groups_forms import SettingsForm
-from apps_catalog.admin.groups_page import content_of, item_of, line_of
+from apps_catalog.admin.groups_page import content_of, item_of, line_of, lines_without_numbers
 from apps_catalog.admin.item_states import COLUMNS
 from apps_catalog.models import AppAssignment
 from apps_catalog.services import assignments
@@ -152,21 +152,23 @@ class AssignmentGroupAdmin(GroupContentPages, ReadOnlyAdmin):
         return self.page(request, "admin/assignment_groups/group.html", title=obj.name, group=obj, **content_of(obj))
 
     def totals(self, request: HttpRequest, group: AssignmentGroup) -> HttpResponse:
-        """`app=` or `profile=`: how far that one has come. In a group of very many devices each is counted by itself."""
+        """How far its profiles and apps have come. `app=` or `profile=`: that one alone, with its counts; else each of them
+        brings its own, however many devices there are.
+        """
         what = next((name for name in ("app", "profile") if name in request.GET), "")
-        item = item_of(group, what, row_number(request.GET.get(what)))
-        if item is None:
+        item = item_of(group, what, row_number(request.GET.get(what))) if what else None
+        if what and item is None:
             return redirect(self._page_of(group))
-        is_part = request.headers.get("HX-Request") == "true"
+        is_line = request.headers.get("HX-Request") == "true" and item is not None
         return self.page(
             request,
-            "admin/assignment_groups/line.html" if is_part else "admin/assignment_groups/totals.html",
-            title=item.name,
+            "admin/assignment_groups/line.html" if is_line else "admin/assignment_groups/totals.html",
+            title=item.name if item else _("Profiles and apps"),
             crumb=(group.name, self._page_of(group)),
             group=group,
-            line=line_of(group, item),
             what=what,
             columns=COLUMNS,
+            **({"line": line_of(group, item)} if item else lines_without_numbers(group)),
         )
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:

@@ -54,7 +54,7 @@ def content_of(group: AssignmentGroup) -> dict[str, Any]:
     """For the template."""
     members = Device.objects.for_account(group.account_id).filter(assignment_memberships__group=group)
     return {
-        **(_lines_without_numbers(group) if takes_long_in(group) else lines_of(group)),
+        **(lines_without_numbers(group) if takes_long_in(group) else lines_of(group)),
         "columns": COLUMNS,
         "device_groups": _device_groups(group),
         "devices": members.without_facts().order_by("name", "pk")[:SHOWN_DEVICES],
@@ -85,7 +85,7 @@ def item_of(group: AssignmentGroup, what: str, pk: int) -> Profile | App | None:
     return items[what].filter(pk=pk).first() if what in items else None
 
 
-def _lines_without_numbers(group: AssignmentGroup) -> dict[str, list[Line]]:
+def lines_without_numbers(group: AssignmentGroup) -> dict[str, list[Line]]:
     """For a group of very many devices: each line is counted by itself, after the page is there."""
     totals = reverse("admin:devices_assignmentgroup_totals", args=[group.pk])
     lines = [

@@ -319,8 +319,13 @@ class ManyDevicesTest(GroupTestCase):
     def test_what_is_not_in_the_group_leads_back_to_it(self) -> None:
         elsewhere = make_app(self.account, "Pages", store=True)
         theirs = make_profile(self.other_account, "Theirs")
-        for query in ("", f"?app={elsewhere.pk}", f"?profile={theirs.pk}", "?app=x", "?app=99999999999999999999999"):
+        for query in (f"?app={elsewhere.pk}", f"?profile={theirs.pk}", "?app=x", "?app=99999999999999999999999"):
             self.assertRedirects(self.client.get(self.of("totals") + query), self.of("change"))
+
+    def test_all_of_them_stand_on_one_page(self) -> None:
+        page = self.client.get(self.of("totals"))
+        self.assertContains(page, self.later()["Numbers"])
+        self.assertContains(page, self.later()["Wi-Fi"])
 
     def test_each_line_costs_the_same_whatever_else_there_is(self) -> None:
         url = self.later()["Numbers"]
