@@ -23,7 +23,9 @@ from django.core.management import call_command
 from tests.benchmarks import server
 
 ROUNDS = 3
+GOOD = (200, 204, 302, 405)  # 405: to be sent, not opened
 MOST_OF_A_PAGE = 60
+OF_SUPERUSERS = "/admin/accounts/"
 LISTS_OF_DEVICES = {
     "by state": "state=enrolled",
     "by platform": "platform=macOS",
@@ -89,7 +91,7 @@ def measure(options: argparse.Namespace) -> int:
         if options.only not in path:
             continue
         asked = ask(client, path)
-        is_good = asked.median <= options.limit and asked.status in (200, 204, 302)
+        is_good = asked.median <= options.limit and asked.status in GOOD
         slow += not is_good
         mark = "" if is_good else f"   <-- {asked.status}"
         print(f"{asked.median:7.0f} {asked.slowest:8.0f} {asked.statements:11}  {path}{mark}", flush=True)
@@ -147,7 +149,7 @@ def paths(account: object) -> Iterator[str]:
     from devices.models import Device, DeviceGroup
     from mdm.accounts.models import Role
     from tests.benchmarks.large_account import BUSY
-    from tests.browser.pages import pages_of_the_admin
+    from tests.browser.pages import pages_of_the_admin, pages_without_parts
 
     yield reverse("admin:index")
     yield "/admin/search/?s=Mac+4242"
@@ -161,6 +163,7 @@ def paths(account: object) -> Iterator[str]:
     busy = Device.objects.for_account(account).get(udid=BUSY)
     yield reverse("admin:devices_device_change", args=[busy.pk])
     yield from pages_of_the_admin(rows_of(account), Role.OWNER)
+    yield from (one for one in pages_without_parts() if one.startswith("/admin/") and not one.startswith(OF_SUPERUSERS))
 
 
 def rows_of(account: object) -> object:
