@@ -44,7 +44,11 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "BORDER_RADIUS": "8px",
     "STYLES": [lambda request: static("css/admin.css"), lambda request: static("css/people.css")],
-    "SCRIPTS": [lambda request: static("js/admin.js"), lambda request: static("js/scrolling.js")],
+    "SCRIPTS": [
+        lambda request: static("js/admin.js"),
+        lambda request: static("js/live.js"),
+        lambda request: static("js/scrolling.js"),
+    ],
     "ACCOUNT": {"navigation": [{"title": _("Your login"), "link": reverse_lazy("your_login")}]},
     # Leaves in the sun; 600 and darker carry white text at a contrast of 4.5 and more.
     "COLORS": {

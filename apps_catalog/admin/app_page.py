@@ -5,15 +5,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Count, Q, QuerySet
+from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from apps_catalog.admin import app_words
+from apps_catalog.admin.watching import SECONDS, SECONDS_OF_MANY, watch
 from apps_catalog.models import App, AppAssignment, AppInstall, AppType, AppVersion
 from apps_catalog.services.installs import devices_for_app
 from apps_catalog.services.licence_totals import Counts, counts_of, notes_of
-from apps_catalog.services.totals import devices_counted, totals_of_app
+from apps_catalog.services.totals import Totals, devices_counted, takes_long, totals_of_app
 from devices.models import Device, DeviceState, InstalledApp, ItemState, Platform
 from mdm.accounts.admin_html import NOTHING, copyable, link, time_tag
 from mdm.common.counts import Number, count_up_to
@@ -35,7 +37,6 @@ class ShownVersion:
 def context_of(app: App) -> dict[str, Any]:
     versions = versions_of(app)
     newest = versions[0] if versions else None
-    totals = totals_of_app(app)
     licences = counts_of([app]).get(app.pk)
     return {
         "app": app,
@@ -47,11 +48,21 @@ def context_of(app: App) -> dict[str, Any]:
         "alerts": (app_words.warnings_of(newest) if newest else []) + _shortage(licences),
         "licences": licences,
         "facts": _facts(app, newest),
-        "totals": [(state, state.label, words, totals[state]) for state, words in app_words.STATE_WORDS.items()],
+        **totals_context(app, totals_of_app(app)),
         "versions": _shown(app, versions),
         "assignments": app.assignments.select_related("group").order_by("group__name", "pk")[:NEWEST],
         "assignment_total": app.assignments.count(),
         "key_total": app.managed_configs.count(),
+    }
+
+
+def totals_context(app: App, totals: Totals) -> dict[str, Any]:
+    """How far it has come, for the part of the page that shows it."""
+    seconds = SECONDS_OF_MANY if takes_long(app) else SECONDS
+    return {
+        "app": app,
+        "totals": [(state, state.label, words, totals[state]) for state, words in app_words.STATE_WORDS.items()],
+        "watch": watch(reverse("admin:apps_catalog_app_totals", args=[app.pk]), totals, seconds=seconds),
     }
 
 

@@ -47,6 +47,7 @@ class AppAdmin(UploadPages, StorePages, PlacePages, ConfigPages, ReadOnlyAdmin):
         Page("<int:pk>/deploy/", "deploy", Action.MANAGE_DEVICES),
         Page("<int:pk>/edit/", "edit", Action.MANAGE_DEVICES),
         Page("<int:pk>/remove/", "remove", Action.DESTROY),
+        Page("<int:pk>/totals/", "totals", Action.VIEW),
         Page("<int:pk>/devices/", "devices", Action.VIEW),
         Page("<int:pk>/assign/", "assign", Action.MANAGE_DEVICES),
         Page("<int:pk>/unassign/", "unassign", Action.MANAGE_DEVICES),

@@ -16,8 +16,8 @@ from unfold.decorators import display
 
 from apps_catalog.admin.groups_content import GroupContentPages
 from apps_catalog.admin.groups_forms import SettingsForm
-from apps_catalog.admin.groups_page import content_of, item_of, line_of, lines_without_numbers
-from apps_catalog.admin.item_states import COLUMNS
+from apps_catalog.admin.groups_page import content_of
+from apps_catalog.admin.groups_totals import GroupTotalsPages
 from apps_catalog.models import AppAssignment
 from apps_catalog.services import assignments
 from apps_catalog.services.assignments import SyncedJustNow, clone_assignment_group
@@ -30,7 +30,7 @@ from devices.services.assignment_groups import (
 )
 from devices.services.due import devices_of_group, is_many
 from mdm.accounts.actors import Actor
-from mdm.accounts.admin_base import EmptyState, Page, ReadOnlyAdmin, actor_of, row_number
+from mdm.accounts.admin_base import EmptyState, Page, ReadOnlyAdmin, actor_of
 from mdm.accounts.admin_forms import ConfirmForm, posted
 from mdm.accounts.permissions import Action
 from mdm.common.words import count_of
@@ -76,7 +76,7 @@ SYNC = Sending(
 
 
 @admin.register(AssignmentGroup)
-class AssignmentGroupAdmin(GroupContentPages, ReadOnlyAdmin):
+class AssignmentGroupAdmin(GroupTotalsPages, GroupContentPages, ReadOnlyAdmin):
     list_title = gettext_lazy("Assignment groups")
     add_label = gettext_lazy("New assignment group")
     needs = {"add": Action.MANAGE_DEVICES}
@@ -150,26 +150,6 @@ class AssignmentGroupAdmin(GroupContentPages, ReadOnlyAdmin):
     # --- one group ----------------------------------------------------------------------------------------------------
     def detail(self, request: HttpRequest, obj: AssignmentGroup) -> HttpResponse:
         return self.page(request, "admin/assignment_groups/group.html", title=obj.name, group=obj, **content_of(obj))
-
-    def totals(self, request: HttpRequest, group: AssignmentGroup) -> HttpResponse:
-        """How far its profiles and apps have come. `app=` or `profile=`: that one alone, with its counts; else each of them
-        brings its own, however many devices there are.
-        """
-        what = next((name for name in ("app", "profile") if name in request.GET), "")
-        item = item_of(group, what, row_number(request.GET.get(what))) if what else None
-        if what and item is None:
-            return redirect(self._page_of(group))
-        is_line = request.headers.get("HX-Request") == "true" and item is not None
-        return self.page(
-            request,
-            "admin/assignment_groups/line.html" if is_line else "admin/assignment_groups/totals.html",
-            title=item.name if item else _("Profiles and apps"),
-            crumb=(group.name, self._page_of(group)),
-            group=group,
-            what=what,
-            columns=COLUMNS,
-            **({"line": line_of(group, item)} if item else lines_without_numbers(group)),
-        )
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         self.demand(request, self.needs["add"])

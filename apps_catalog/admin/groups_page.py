@@ -1,7 +1,7 @@
 """What the page of an assignment group shows: its settings, what is in it, and how far it has come."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.db.models import Count as CountOf
@@ -10,9 +10,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from apps_catalog.admin.item_states import COLUMNS
+from apps_catalog.admin.watching import SECONDS_OF_MANY, Watch, watch
 from apps_catalog.models import App, AppAssignment
 from apps_catalog.services.licence_totals import short_in
-from apps_catalog.services.totals import Totals, takes_long_in, totals_in_group, totals_of_group
+from apps_catalog.services.totals import Totals, takes_long_in, totals_of_group
 from devices.models import (
     AssignmentGroup,
     CustomAttribute,
@@ -39,7 +40,8 @@ class Count:
 @dataclass(frozen=True)
 class Line:
     """A profile or an app of the group. counts: in the order of COLUMNS; none where note says why. short: devices of the group
-    for which no licence is left. later: from where the line comes with its counts.
+    for which no licence is left. later: from where the line comes with its counts. watch: from where it comes
+    anew while something is on its way.
     """
 
     item: Profile | App
@@ -48,13 +50,14 @@ class Line:
     note: str = ""
     short: int = 0
     later: str = ""
+    watch: Watch | None = None
 
 
 def content_of(group: AssignmentGroup) -> dict[str, Any]:
     """For the template."""
     members = Device.objects.for_account(group.account_id).filter(assignment_memberships__group=group)
     return {
-        **(lines_without_numbers(group) if takes_long_in(group) else lines_of(group)),
+        **(lines_without_numbers(group) if takes_long_in(group) else lines_of(group, totals_of_group(group))),
         "columns": COLUMNS,
         "device_groups": _device_groups(group),
         "devices": members.without_facts().order_by("name", "pk")[:SHOWN_DEVICES],
@@ -65,18 +68,19 @@ def content_of(group: AssignmentGroup) -> dict[str, Any]:
     }
 
 
-def lines_of(group: AssignmentGroup) -> dict[str, list[Line]]:
-    """The profiles and apps with their numbers on the devices of the group."""
-    found = totals_of_group(group)
+def lines_of(group: AssignmentGroup, found: list[tuple[Profile | App, Totals]]) -> dict[str, Any]:
+    """The profiles and apps with their numbers on the devices of the group. found: those of `totals_of_group`."""
     short = short_in(devices_of_group(group), [item for item, _ in found if isinstance(item, App)])
     lines = [_line(item, totals, short=short.get(item.pk, 0) if isinstance(item, App) else 0) for item, totals in found]
-    return _sorted([*lines, *_munki_lines(group)])
+    url = reverse("admin:devices_assignmentgroup_totals", args=[group.pk])
+    return {**_sorted([*lines, *_munki_lines(group)]), "watch": watch(url, *(totals for _, totals in found))}
 
 
-def line_of(group: AssignmentGroup, item: Profile | App) -> Line:
-    """One of them alone."""
+def line_of(group: AssignmentGroup, item: Profile | App, totals: Totals) -> Line:
+    """One of them alone, in a group of very many devices."""
     short = short_in(devices_of_group(group), [item]) if isinstance(item, App) else {}
-    return _line(item, totals_in_group(group, item), short=short.get(item.pk, 0))
+    line = _line(item, totals, short=short.get(item.pk, 0))
+    return replace(line, watch=watch(_line_url(group, item), totals, seconds=SECONDS_OF_MANY))
 
 
 def item_of(group: AssignmentGroup, what: str, pk: int) -> Profile | App | None:
@@ -87,13 +91,16 @@ def item_of(group: AssignmentGroup, what: str, pk: int) -> Profile | App | None:
 
 def lines_without_numbers(group: AssignmentGroup) -> dict[str, list[Line]]:
     """For a group of very many devices: each line is counted by itself, after the page is there."""
-    totals = reverse("admin:devices_assignmentgroup_totals", args=[group.pk])
     lines = [
-        Line(item, _page(item), [], _("The devices are being counted…"), later=f"{totals}?{what}={item.pk}")
-        for what, items in (("app", _apps(group)), ("profile", _profiles(group)))
-        for item in items
+        Line(item, _page(item), [], _("The devices are being counted…"), later=_line_url(group, item))
+        for item in (*_apps(group), *_profiles(group))
     ]
     return _sorted([*lines, *_munki_lines(group)])
+
+
+def _line_url(group: AssignmentGroup, item: Profile | App) -> str:
+    what = "app" if isinstance(item, App) else "profile"
+    return f"{reverse('admin:devices_assignmentgroup_totals', args=[group.pk])}?{what}={item.pk}"
 
 
 def _profiles(group: AssignmentGroup) -> QuerySet[Profile]:

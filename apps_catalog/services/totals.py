@@ -98,9 +98,9 @@ def _members(app: App) -> QuerySet[AssignmentMember]:
     return AssignmentMember.objects.filter(group__in=groups)
 
 
-def takes_long(profile: Profile) -> bool:
+def takes_long(item: Profile | App) -> bool:
     """Whether it is on so many devices that counting them takes longer than a page may; looks at no more rows than it needs."""
-    return ProfileInstall.objects.filter(profile=profile).order_by()[: COUNTED_AT_ONCE + 1].count() > COUNTED_AT_ONCE
+    return item.installs.order_by()[: COUNTED_AT_ONCE + 1].count() > COUNTED_AT_ONCE
 
 
 def takes_long_in(group: AssignmentGroup) -> bool:

@@ -70,7 +70,7 @@ class EnrollableDeviceAdmin(AssignedPages, InstalledAppPages, DeviceAdmin):
             request,
             form,
             title=_("Add device"),
-            intro=_("You get a link that enrolls one device. Open it on the device that this is."),
+            intro=_("You get a link that enrolls exactly one device, once. Open it on that device."),
             button=_("Add and show the link"),
             back=self.url("changelist"),
         )

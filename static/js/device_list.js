@@ -102,14 +102,6 @@
   });
 
   // --- search while typing ---
-  document.addEventListener("htmx:beforeSwap", (event) => {
-    if (event.detail.target?.id !== "pm-devices") return;
-    // Signed out meanwhile: the answer is the page to sign in, not a table.
-    if (new URL(event.detail.xhr.responseURL).pathname !== window.location.pathname) {
-      event.preventDefault();
-      window.location.reload();
-    }
-  });
   document.addEventListener("htmx:afterSwap", showChosen);
   window.addEventListener("pageshow", showChosen); // after going back, boxes are as they were
   document.addEventListener("DOMContentLoaded", showChosen);

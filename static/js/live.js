@@ -1,4 +1,4 @@
-// Parts of a page that refresh themselves (htmx, `hx-trigger="every …"`). Whoever was signed out meanwhile is shown the sign-in.
+// Parts of pages that come by themselves (htmx). Whoever was signed out meanwhile is shown the sign-in, and no part of it.
 (() => {
   "use strict";
 

@@ -34,7 +34,7 @@ class Command(BaseCommand):
             help="how many devices in all; with --ade-url as many as serial numbers",
         )
         _add_automated(parser)
-        parser.add_argument("--platform", choices=("ios", "macos"), default="ios")
+        parser.add_argument("--platform", type=str.lower, choices=("ios", "macos"), default="ios")
         parser.add_argument(
             "--answer-for",
             type=float,
