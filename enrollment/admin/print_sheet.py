@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 
 from django.contrib import admin
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
+from unfold.admin import ModelAdmin
+from unfold.decorators import display
+from unfold.widgets import UnfoldBooleanWidget
 
 from enrollment.models import Enrollment
 from enrollment.services.links import why_closed
@@ -16,6 +20,12 @@ MOST_CARDS = 200
 
 class PrintPages:
     """For the admin of enrollments (which brings `page`, `url` and `refused`)."""
+
+    @display(description=ModelAdmin.action_checkbox.short_description)
+    def action_checkbox(self, enrollment: Enrollment) -> str:
+        whom = enrollment.device or enrollment.name or enrollment.device_group
+        words = {"class": "action-select", "aria-label": _("Choose the link for %(name)s") % {"name": whom}}
+        return UnfoldBooleanWidget(words, lambda value: False).render(ACTION_CHECKBOX_NAME, str(enrollment.pk))
 
     def sheet(self, request: HttpRequest, enrollment: Enrollment) -> HttpResponse:
         if why_closed(enrollment):

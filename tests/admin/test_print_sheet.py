@@ -31,6 +31,13 @@ class PrintSheetTest(AdminTestCase):
         self.assertNotContains(response, "SN2")
         self.assertContains(response, "1 closed link is left out.")
 
+    def test_each_box_says_which_link_it_chooses(self) -> None:
+        make_enrollment(device=make_device(self.account, name="Reception iPad"))
+        make_enrollment(self.account, name="Hall poster")
+        page = self.people[Role.OPERATOR].get(self.url(Enrollment, "changelist"))
+        for name in ("Reception iPad", "Hall poster"):
+            self.assertContains(page, f'aria-label="Choose the link for {name}"')
+
     def test_a_closed_link_is_not_printed(self) -> None:
         enrollment = make_enrollment(self.account, revoked_at=timezone.now())
         response = self.people[Role.OPERATOR].get(self.url(Enrollment, "sheet", enrollment.pk), follow=True)
