@@ -23,7 +23,7 @@ import psycopg
 from tests.database import DATABASE_FILE, copy_file, copy_on_server, drop_on_server
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-START_SECONDS = 90
+START_SECONDS = 180
 
 
 @dataclass
