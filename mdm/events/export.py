@@ -4,8 +4,6 @@ Each chunk is a statement of its own, the lines below the last key of the one be
 look whole: the last line says so. (Web servers end the transfer as if nothing were wrong; only a killed one cuts it.)
 """
 
-import csv
-import io
 import json
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +17,7 @@ from django.utils import timezone
 
 from mdm.accounts.actors import Actor
 from mdm.accounts.models import Account
+from mdm.common.csv_lines import csv_lines
 from mdm.common.planning import planned_for_each_value
 from mdm.events.log_filters import LogFilters, narrow
 from mdm.events.models import Event
@@ -31,8 +30,6 @@ COLUMNS = (
     *("at", "level", "event_type", "message", "actor", "source", "namespace"),
     *("device_id", "device_name", "serial_number", "udid", "id", "metadata"),
 )
-# Spreadsheets take what begins with these for a formula and run it.
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 logger = logging.getLogger(__name__)
 Rows = Sequence[dict[str, Any]]
@@ -113,22 +110,12 @@ def _chunk(events: QuerySet[Event]) -> list[Event]:
 
 
 # --- CSV --------------------------------------------------------------------------------------------------------------
-def _csv(rows: Sequence[Sequence[Any]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
+def _csv_rows(rows: Rows) -> bytes:
+    return csv_lines([[_plain(row[column]) for column in COLUMNS] for row in rows])
 
 
-def _csv_lines(rows: Rows) -> bytes:
-    return _csv([[_cell(row[column]) for column in COLUMNS] for row in rows])
-
-
-def _cell(value: Any) -> Any:
-    if isinstance(value, dict):
-        return json.dumps(value, ensure_ascii=False)
-    if isinstance(value, str) and value.startswith(FORMULA_SIGNS):
-        return f"'{value}"
-    return value
+def _plain(value: Any) -> Any:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
 
 
 # --- JSON Lines -------------------------------------------------------------------------------------------------------
@@ -140,9 +127,9 @@ FORMATS = {
     "csv": Format(
         "text/csv; charset=utf-8",
         "csv",
-        begin=lambda: _csv([COLUMNS]),
-        encode=_csv_lines,
-        broken=lambda sentence: _csv([[sentence]]),
+        begin=lambda: csv_lines([COLUMNS]),
+        encode=_csv_rows,
+        broken=lambda sentence: csv_lines([[sentence]]),
     ),
     "jsonl": Format(
         "application/jsonl",

@@ -1,6 +1,9 @@
 """The device list: what it finds and what it is narrowed by."""
 
+import base64
+import json
 from datetime import UTC, datetime
+from unittest import mock
 
 from django.http import QueryDict
 from django.test import RequestFactory
@@ -16,6 +19,7 @@ from tests.admin.base import AdminTestCase
 from tests.factories import (
     make_assignment_group,
     make_attribute,
+    make_attribute_value,
     make_channel,
     make_device,
     make_device_user,
@@ -271,3 +275,37 @@ class MatchingTest(ListTestCase):
     def test_nobody_without_an_account_matches_anything(self) -> None:
         make_device(self.account)
         self.assertFalse(matching(self.request(None), "").exists())
+
+
+class StrangeAddressesTest(ListTestCase):
+    """What nobody clicks on is no fault of the server."""
+
+    def test_the_ends_of_time_are_no_days(self) -> None:
+        make_device(self.account)
+        for day in ("9999-12-31", "0001-01-01"):
+            self.assertEqual(self.found(f"?enrolled={day}"), set())
+            self.assertIn(day, str(self.chips(f"?enrolled={day}")))
+
+    def test_places_that_no_list_has_begin_at_its_first_page(self) -> None:
+        device = make_device(self.account, name="Mac")
+        keys = {
+            "serial": ["\ud800"],
+            "enrolled": ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-01-01T00:00:00"],
+        }
+        for order, some in keys.items():
+            for key in some:
+                token = base64.urlsafe_b64encode(json.dumps([key, device.pk + 5]).encode()).decode().rstrip("=")
+                for query in (f"?o={order}&after={token}", f"?o=-{order}&before={token}"):
+                    self.assertEqual(self.found(query), {"Mac"}, key)
+
+    def test_an_attribute_that_no_menu_has_room_for_filters_as_well(self) -> None:
+        with mock.patch("devices.admin.list.known.MOST_CHOICES", 2):
+            attributes = [make_attribute(self.account, name) for name in ("a", "b", "room")]
+            make_attribute_value(make_device(self.account, name="Mac"), attributes[-1], "B 12")
+            make_device(self.account, name="Other")
+            room = attributes[-1].pk
+            self.assertEqual(self.found(f"?attribute={room}&attribute_is=is&attribute_value=B+12"), {"Mac"})
+            secret = make_attribute(self.account, "z", secret=True).pk
+            theirs = make_attribute(self.other_account, "y").pk
+            for pk in (secret, theirs):
+                self.assertEqual(self.found(f"?attribute={pk}&attribute_is=is&attribute_value=set"), set())

@@ -13,7 +13,7 @@ from devices.admin.list.columns import BUILT_IN
 from devices.admin.list.listing import PAGE_SIZE
 from devices.models import Device, SavedView
 from devices.services.saved_views import MOST_VIEWS, first_view, kept_columns
-from mdm.accounts.models import Role, User
+from mdm.accounts.models import Membership, Role, User
 from mdm.channels.models import Channel
 from tests.admin.base import signed_in
 from tests.admin.test_device_list_filters import ListTestCase
@@ -205,6 +205,16 @@ class SavedViewTest(ListTestCase):
         self.client.post(self.url(Device, "change_saved_view"), data)
         view.refresh_from_db()
         self.assertEqual((view.query, view.columns), ("platform=iOS", ["device", "imei"]))
+
+    def test_whoever_may_not_share_any_more_changes_no_shared_view_either(self) -> None:
+        view = self.keep("Ours", shared="on")
+        Membership.objects.filter(user=view.owner).update(role=Role.READ_ONLY)
+        for data in (
+            {"what": "content", "query": "", "columns": "device"},
+            {"what": "name", "name": "Mine", "shared": "on"},
+        ):
+            response = self.client.post(self.url(Device, "change_saved_view"), {"view": view.pk, **data})
+            self.assertEqual(response.status_code, 403)
 
     def test_only_its_owner_changes_a_shared_view(self) -> None:
         view = self.keep("Ours", shared="on")

@@ -52,7 +52,7 @@ class AttributeFilter(Filter):
         return [Chip(words[self._how(values)] % facts, self.parameters)]
 
     def _attribute(self, values: Values, known: Known) -> CustomAttribute | None:
-        return known.attributes.get(row_number(values["attribute"]) or 0)
+        return known.attribute(row_number(values["attribute"]) or 0)
 
     def _how(self, values: Values) -> str:
         return values.get("attribute_is", "is")

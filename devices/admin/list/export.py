@@ -3,8 +3,6 @@
 The answer to a request has begun when something breaks in the middle of it, so its status cannot say so: the last line does.
 """
 
-import csv
-import io
 import logging
 from collections.abc import Iterator, Sequence
 from datetime import datetime
@@ -23,14 +21,13 @@ from devices.admin.list.order import Order
 from devices.admin.list.paging import slice_of
 from devices.admin.list.search import narrowed
 from mdm.accounts.actors import Actor
+from mdm.common.csv_lines import csv_lines
 from mdm.common.planning import planned_for_each_value
 from mdm.events.services import emit
 
 CHUNK = 1000
 # Without it Excel takes the file for one of its own old encodings and breaks every ü.
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# Spreadsheets take what begins with these for a formula and run it.
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
 
 logger = logging.getLogger(__name__)
 
@@ -57,13 +54,13 @@ def export(known: Known, address: Address, columns: Sequence[Column], *, actor: 
 def _pieces(known: Known, address: Address, columns: Sequence[Column], headings: list[str]) -> Iterator[bytes]:
     count = 0
     try:
-        yield BYTE_ORDER_MARK + _lines([[_cell(heading) for heading in headings]])
+        yield BYTE_ORDER_MARK + csv_lines([headings])
         for rows in _chunks(known, address, columns):
-            yield _lines(rows)
+            yield csv_lines(rows)
             count += len(rows)
     except Exception:  # whatever it was: the file must not look whole
         logger.exception("an export of devices broke off after %s lines", count)
-        yield _lines([[_("This file is incomplete: it broke off after %(count)s devices.") % {"count": count}]])
+        yield csv_lines([[_("This file is incomplete: it broke off after %(count)s devices.") % {"count": count}]])
         raise
 
 
@@ -76,7 +73,7 @@ def _chunks(known: Known, address: Address, columns: Sequence[Column]) -> Iterat
             found = slice_of(devices, Order(), after=after, size=CHUNK)
         some = load(found.pks, fields, with_answers=with_answers)
         facts = Facts(some, known)
-        yield [[_cell(column.plain(device, facts)) for column in columns] for device in some]
+        yield [[_plain(column.plain(device, facts)) for column in columns] for device in some]
         if found.after is None:
             return
         after = found.after.token
@@ -85,16 +82,7 @@ def _chunks(known: Known, address: Address, columns: Sequence[Column]) -> Iterat
             connection.close_if_unusable_or_obsolete()
 
 
-def _cell(value: Any) -> str | int | float:
-    if isinstance(value, datetime):
-        return value.isoformat(timespec="seconds")
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return value
-    text = words_of(value)
-    return f"'{text}" if text.startswith(FORMULA_SIGNS) else text
-
-
-def _lines(rows: Sequence[Sequence[Any]]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode()
+def _plain(value: Any) -> Any:
+    """Numbers and times as they are, all else in the words of the list."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return value if is_number or isinstance(value, datetime) else words_of(value)

@@ -137,10 +137,12 @@ def _one_of(column: str, values: type[DeviceState] | type[Platform]) -> Callable
 
 
 def _day(value: str) -> date | None:
+    """None for what is no day, or none with a day before and after it."""
     try:
-        return date.fromisoformat(value)
+        day = date.fromisoformat(value)
     except ValueError:
         return None
+    return day if date.min < day < date.max else None
 
 
 # --- Choices ----------------------------------------------------------------------------------------------------------

@@ -36,6 +36,12 @@ class Known:
         found = CustomAttribute.objects.for_account(self.account).filter(is_secret=False)
         return {one.pk: one for one in found.order_by(Lower("name"), "pk")[:MOST_CHOICES]}
 
+    def attribute(self, pk: int) -> CustomAttribute | None:
+        """Also one that no menu has room for."""
+        if pk in self.attributes or len(self.attributes) < MOST_CHOICES:
+            return self.attributes.get(pk)
+        return CustomAttribute.objects.for_account(self.account).filter(is_secret=False, pk=pk).first()
+
     @cached_property
     def versions(self) -> list[tuple[str, str]]:
         """(platform, version) of the account's devices, newest first; read from the index `device_numbers` alone."""

@@ -157,6 +157,8 @@ class DeviceListPages:
         if view.owner_id != request.user.pk:
             return self.refused(request, _("Only %(person)s can change this view.") % {"person": view.owner}, back)
         try:
+            if view.is_shared:  # others rely on what it shows, and do with "all that match" what they came for
+                self.demand(request, Action.MANAGE_DEVICES)
             if what == "content":
                 address = Address.of(QueryDict(request.POST.get("query", "")))
                 keys = columns_of(Known(request.get_account()), request.POST.get("columns", "").split(","))

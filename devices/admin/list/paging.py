@@ -4,7 +4,7 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Self
 
 from django.db.models import Q, QuerySet
@@ -32,16 +32,23 @@ class Place:
         kind = order.ordering.kind
         try:
             key, pk = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
-            key = datetime.fromisoformat(key) if kind is datetime else key
-        except (binascii.Error, ValueError, TypeError, RecursionError):
+            key = _moment(key) if kind is datetime else key
+            str(key).encode()  # halves of characters cannot be asked for
+        except (binascii.Error, ValueError, TypeError, RecursionError, OverflowError):
             return None
         if type(key) is not kind or type(pk) is not int or not 0 < pk < 2**63:
             return None
         if (isinstance(key, str) and "\x00" in key) or (isinstance(key, int) and abs(key) >= 2**31):
             return None
-        if isinstance(key, datetime) and key.tzinfo is None:
-            return None
         return cls(key, pk)
+
+
+def _moment(text: str) -> datetime:
+    """Raises ValueError, TypeError, and OverflowError for the ends of time in other zones than ours."""
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("no time zone")
+    return moment.astimezone(UTC)
 
 
 @dataclass(frozen=True)
