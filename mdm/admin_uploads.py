@@ -17,6 +17,8 @@ from mdm.protocol.mobileconfig import MAX_BYTES
 
 FORM_BYTES = 1024 * 1024  # what a form has beside its file
 MOST_BYTES = MAX_BYTES + FORM_BYTES  # with the largest profile
+# Pages for signing in and for one's own login, most of them open to everybody. See `mdm/sign_in/admin_pages/urls.py`.
+OF_PEOPLE = ("/sign-in/", "/your-login/", "/invitation/", "/accounts/")
 
 
 class AdminBodySize:
@@ -26,7 +28,7 @@ class AdminBodySize:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if request.path_info.startswith(reverse("admin:index")) and _length(request) > MOST_BYTES:
+        if _length(request) > FORM_BYTES and request.path_info.startswith(("/admin/", *OF_PEOPLE)):
             most = _allowed(request)
             if _length(request) > most:
                 sentence = _("This is too large: at most %(most)s can be sent here.") % {"most": file_size(most)}
@@ -35,6 +37,8 @@ class AdminBodySize:
 
 
 def _allowed(request: HttpRequest) -> int:
+    if request.path_info.startswith(OF_PEOPLE):
+        return FORM_BYTES
     if request.path_info.startswith(reverse("admin:apps_catalog_app_changelist")) and may(
         request.get_role(), Action.MANAGE_DEVICES
     ):

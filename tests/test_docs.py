@@ -336,6 +336,15 @@ def test_nginx_accepts_the_configuration(tmp_path: Path) -> None:
         assert done.returncode == 0, done.stderr
 
 
+def test_nginx_logs_no_address_that_opens_something() -> None:
+    text = (DOCKER / "nginx.conf").read_text()
+    masks = re.findall(r"^ +~(\^\S+) (/\S+…);$", text, re.MULTILINE)
+    secret = "s3cret-T0ken"
+    links = ("apps/files/{}", "mdm/agent/package/{}", "invitation/{}/", "invitation/{}/accept/", "sign-in/new-password/{}/")
+    for path in (f"/{link.format(secret)}" for link in links):
+        assert [shown for pattern, shown in masks if re.match(pattern, path)], path
+
+
 def test_nginx_lets_long_scep_requests_and_large_answers_through() -> None:
     text = (DOCKER / "nginx.conf").read_text()
     size = int(re.search(r"large_client_header_buffers \d+ (\d+)k;", text)[1])

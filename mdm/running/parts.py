@@ -149,7 +149,10 @@ def _cache(key: str, title: str) -> Part:
     cache.set(CACHE_KEY, mark, 10)
     fact = "Redis" if settings.REDIS_URL else _("files")
     if cache.get(CACHE_KEY) != mark:
-        text = _("What is written is not there afterwards. Lock-outs after wrong passwords do not work without it.")
+        text = _(
+            "What is written is not there afterwards. Without it a code of an authenticator app works more than once, and "
+            "files that are imported lose their plan."
+        )
         return Part(key, title, "bad", _("Forgets"), fact, text)
     return Part(key, title, "good", _("Works"), fact)
 

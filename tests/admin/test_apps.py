@@ -250,6 +250,12 @@ class LargeUploadTest(AppPagesTestCase):
         self.assertContains(response, "at most 2.0 MB can be sent here", status_code=413)
         reading.assert_not_called()
 
+    def test_pages_for_signing_in_take_a_form_and_no_more(self) -> None:
+        with mock.patch("django.http.request.HttpRequest.parse_file_upload") as reading:
+            for url in ("/sign-in/forgotten/", "/sign-in/second-factor/", "/invitation/zzz/", "/your-login/name/"):
+                self.assertEqual(self.post(self.client, url).status_code, 413, url)
+        reading.assert_not_called()
+
     def test_other_requests_pass_by(self) -> None:
         self.assertEqual(self.post(self.client, "/api/v1/apps").status_code, 401)
 
