@@ -17,7 +17,14 @@ from devices.admin.groups_page import page_of, what_deleting_does
 from devices.models import DeviceGroup
 from devices.services.errors import DeviceError
 from devices.services.group_numbers import numbers_of
-from devices.services.groups import clone_group, create_group, delete_group, make_default, rename_group
+from devices.services.groups import (
+    clone_group,
+    create_group,
+    delete_group,
+    holds_too_many,
+    make_default,
+    rename_group,
+)
 from mdm.accounts.admin_base import EmptyState, Page, ReadOnlyAdmin, actor_of
 from mdm.accounts.admin_forms import ConfirmForm, PageForm, posted
 from mdm.accounts.admin_html import badge, link, time_tag
@@ -162,6 +169,9 @@ class DeviceGroupAdmin(ReadOnlyAdmin):
 
     def remove(self, request: HttpRequest, group: DeviceGroup) -> HttpResponse:
         back = self.url("change", group.pk)
+        if not group.is_default and holds_too_many(group):
+            words = _("So many devices are in it that they have to be moved first: choose all of them here.")
+            return self.refused(request, words, f"{reverse('admin:devices_device_changelist')}?group={group.pk}")
         if request.method == "POST":
             name = group.name
             try:

@@ -12,9 +12,11 @@ from devices.services.errors import NotPossible
 from mdm.accounts.actors import Actor
 from mdm.accounts.models import Account
 from mdm.common.batches import SIZE, batches
+from mdm.common.counts import count_up_to
 from mdm.events.services import build, emit, emit_many
 
 DEFAULT_NAME = "Default"
+MOST_AT_ONCE = 5_000  # devices that move while somebody waits for it: about a second
 
 
 def default_group(account: Account) -> DeviceGroup:
@@ -86,10 +88,16 @@ def make_default(group: DeviceGroup, actor: Actor) -> None:
 def delete_group(group: DeviceGroup, actor: Actor) -> None:
     """Its devices move to the default group first, with the links that they are awaited by; the group's own links end.
 
-    Raises NotPossible for the default group itself, and for one that something refers to which needs a group.
+    Raises NotPossible for the default group itself, for one that something refers to which needs a group, and for one with more
+    devices than can be moved at once.
     """
     if group.is_default:
         raise NotPossible("The default device group cannot be deleted: every device needs a group.")
+    if holds_too_many(group):
+        raise NotPossible(
+            f"More than {MOST_AT_ONCE:,} devices are in this group. Move them to another one first: choose them in the list of "
+            "devices, where moving runs as an operation."
+        )
     try:
         _delete_group(group, actor)
     except ProtectedError as error:
@@ -98,6 +106,11 @@ def delete_group(group: DeviceGroup, actor: Actor) -> None:
         raise NotPossible(
             f"This device group cannot be deleted: it is named by {', '.join(names)}. Choose another group there first."
         ) from error
+
+
+def holds_too_many(group: DeviceGroup) -> bool:
+    """Whether its devices cannot be moved while somebody waits. One statement."""
+    return count_up_to(group.devices.filter(removed_at=None), MOST_AT_ONCE).has_more
 
 
 def _delete_group(group: DeviceGroup, actor: Actor) -> None:

@@ -1,5 +1,7 @@
 """Device groups in the admin: the list with its numbers, one group, and what renaming, cloning and deleting do."""
 
+from unittest import mock
+
 from django.db import connection
 from django.http import HttpResponse
 from django.test.utils import CaptureQueriesContext
@@ -124,6 +126,15 @@ class ChangeTest(DeviceGroupTestCase):
         self.assertContains(question, "1 enrollment link of it no longer works.")
         self.client_.post(self.of("remove"))
         self.assertEqual(Device.objects.get(pk=device.pk).group, self.default)
+
+    def test_with_very_many_devices_it_leads_to_where_they_are_moved(self) -> None:
+        make_device(self.account, group=self.sales)
+        with mock.patch("devices.services.groups.MOST_AT_ONCE", 0):
+            for ask in (self.client_.get, self.client_.post):
+                response = ask(self.of("remove"), follow=True)
+                self.assertContains(response, "have to be moved first")
+                self.assertIn(f"?group={self.sales.pk}", response.redirect_chain[-1][0])
+        self.assertTrue(DeviceGroup.objects.filter(pk=self.sales.pk).exists())
 
     def test_the_default_group_stays(self) -> None:
         response = self.people[Role.OWNER].post(self.of("remove", self.default), follow=True)

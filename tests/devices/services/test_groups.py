@@ -1,6 +1,9 @@
 """Copies of device groups, and that moved devices get what their new group brings."""
 
+from unittest import mock
+
 from devices.models import AssignmentMember, AttributeValue, CustomAttribute, Device
+from devices.services.errors import NotPossible
 from devices.services.groups import clone_group, delete_group, move_devices, rename_group
 from enrollment.models import Enrollment
 from mdm.accounts.actors import Actor, Source
@@ -97,6 +100,17 @@ class CloneTest(AccountTestCase):
     def test_copies_are_numbered(self):
         names = [clone_group(self.source, PERSON).name for _ in range(3)]
         self.assertEqual(names, ["Sales (1)", "Sales (2)", "Sales (3)"])
+
+    def test_one_with_more_devices_than_can_be_moved_at_once_is_not_deleted(self):
+        group = make_group(self.account, "Large")
+        devices = [make_device(group=group) for _ in range(3)]
+        with mock.patch("devices.services.groups.MOST_AT_ONCE", 2), self.assertRaisesRegex(NotPossible, "More than 2"):
+            delete_group(group, PERSON)
+        self.assertEqual(
+            {device.group_id for device in Device.objects.filter(pk__in=[d.pk for d in devices])}, {group.pk}
+        )
+        with mock.patch("devices.services.groups.MOST_AT_ONCE", 3):
+            delete_group(group, PERSON)
 
     def test_deleted_profiles_are_not_copied(self):
         profile = make_profile(self.account)
