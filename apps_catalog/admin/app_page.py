@@ -11,11 +11,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from apps_catalog.admin import app_words
-from apps_catalog.admin.watching import SECONDS, SECONDS_OF_MANY, watch
+from apps_catalog.admin.watching import SECONDS, SECONDS_OF_MANY, Following
 from apps_catalog.models import App, AppAssignment, AppInstall, AppType, AppVersion
 from apps_catalog.services.installs import devices_for_app
 from apps_catalog.services.licence_totals import Counts, counts_of, notes_of
-from apps_catalog.services.totals import Totals, devices_counted, takes_long, totals_of_app
+from apps_catalog.services.totals import devices_counted, takes_long, totals_of_app
 from devices.models import Device, DeviceState, InstalledApp, ItemState, Platform
 from mdm.accounts.admin_html import NOTHING, copyable, link, time_tag
 from mdm.common.counts import Number, count_up_to
@@ -48,7 +48,7 @@ def context_of(app: App) -> dict[str, Any]:
         "alerts": (app_words.warnings_of(newest) if newest else []) + _shortage(licences),
         "licences": licences,
         "facts": _facts(app, newest),
-        **totals_context(app, totals_of_app(app)),
+        **totals_context(app, following_of(app)),
         "versions": _shown(app, versions),
         "assignments": app.assignments.select_related("group").order_by("group__name", "pk")[:NEWEST],
         "assignment_total": app.assignments.count(),
@@ -56,13 +56,18 @@ def context_of(app: App) -> dict[str, Any]:
     }
 
 
-def totals_context(app: App, totals: Totals) -> dict[str, Any]:
+def following_of(app: App) -> Following:
+    return Following.of(app.account_id, totals_of_app(app))
+
+
+def totals_context(app: App, following: Following) -> dict[str, Any]:
     """How far it has come, for the part of the page that shows it."""
+    (totals,) = following.totals
     seconds = SECONDS_OF_MANY if takes_long(app) else SECONDS
     return {
         "app": app,
         "totals": [(state, state.label, words, totals[state]) for state, words in app_words.STATE_WORDS.items()],
-        "watch": watch(reverse("admin:apps_catalog_app_totals", args=[app.pk]), totals, seconds=seconds),
+        "watch": following.watch(reverse("admin:apps_catalog_app_totals", args=[app.pk]), seconds=seconds),
     }
 
 

@@ -8,13 +8,12 @@ from django.utils.translation import ngettext
 
 from apps_catalog.admin import app_words
 from apps_catalog.admin.app_forms import DeviceForm, GroupForm
-from apps_catalog.admin.app_page import devices_in, losing_with, rows_of, totals_context
-from apps_catalog.admin.watching import answer_if_unchanged, is_part
+from apps_catalog.admin.app_page import devices_in, following_of, losing_with, rows_of, totals_context
+from apps_catalog.admin.watching import is_part
 from apps_catalog.models import App, PackageKind
 from apps_catalog.services.assignments import assign_app, unassign_app
 from apps_catalog.services.fitting import lacks_store_id, supports, why_not
 from apps_catalog.services.installs import install
-from apps_catalog.services.totals import totals_of_app
 from apps_catalog.services.versions import newest_versions
 from devices.models import Device, ItemState
 from devices.services.due import devices_of_group
@@ -31,13 +30,13 @@ class PlacePages:
 
     def totals(self, request: HttpRequest, app: App) -> HttpResponse:
         """How far it has come: the part of its page that follows by itself."""
-        totals = totals_of_app(app)
-        return answer_if_unchanged(request, totals) or self.page(
+        following = following_of(app)
+        return following.answer_if_unchanged(request) or self.page(
             request,
             "admin/apps/totals_part.html" if is_part(request) else "admin/apps/totals.html",
             title=_("On devices"),
             crumb=self._crumb(app),
-            **totals_context(app, totals),
+            **totals_context(app, following),
         )
 
     def devices(self, request: HttpRequest, app: App) -> HttpResponse:

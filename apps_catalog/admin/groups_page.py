@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from apps_catalog.admin.item_states import COLUMNS
-from apps_catalog.admin.watching import SECONDS_OF_MANY, Watch, watch
+from apps_catalog.admin.watching import SECONDS_OF_MANY, Following, Watch
 from apps_catalog.models import App, AppAssignment
 from apps_catalog.services.licence_totals import short_in
 from apps_catalog.services.totals import Totals, takes_long_in, totals_of_group
@@ -57,7 +57,7 @@ def content_of(group: AssignmentGroup) -> dict[str, Any]:
     """For the template."""
     members = Device.objects.for_account(group.account_id).filter(assignment_memberships__group=group)
     return {
-        **(lines_without_numbers(group) if takes_long_in(group) else lines_of(group, totals_of_group(group))),
+        **(lines_without_numbers(group) if takes_long_in(group) else lines_of(group)),
         "columns": COLUMNS,
         "device_groups": _device_groups(group),
         "devices": members.without_facts().order_by("name", "pk")[:SHOWN_DEVICES],
@@ -68,19 +68,21 @@ def content_of(group: AssignmentGroup) -> dict[str, Any]:
     }
 
 
-def lines_of(group: AssignmentGroup, found: list[tuple[Profile | App, Totals]]) -> dict[str, Any]:
-    """The profiles and apps with their numbers on the devices of the group. found: those of `totals_of_group`."""
+def lines_of(group: AssignmentGroup) -> dict[str, Any]:
+    """The profiles and apps with their numbers on the devices of the group, and what makes them follow."""
+    found = totals_of_group(group)
+    following = Following.of(group.account_id, *(totals for _item, totals in found))
     short = short_in(devices_of_group(group), [item for item, _ in found if isinstance(item, App)])
     lines = [_line(item, totals, short=short.get(item.pk, 0) if isinstance(item, App) else 0) for item, totals in found]
     url = reverse("admin:devices_assignmentgroup_totals", args=[group.pk])
-    return {**_sorted([*lines, *_munki_lines(group)]), "watch": watch(url, *(totals for _, totals in found))}
+    return {**_sorted([*lines, *_munki_lines(group)]), "following": following, "watch": following.watch(url)}
 
 
-def line_of(group: AssignmentGroup, item: Profile | App, totals: Totals) -> Line:
+def line_of(group: AssignmentGroup, item: Profile | App, following: Following) -> Line:
     """One of them alone, in a group of very many devices."""
     short = short_in(devices_of_group(group), [item]) if isinstance(item, App) else {}
-    line = _line(item, totals, short=short.get(item.pk, 0))
-    return replace(line, watch=watch(_line_url(group, item), totals, seconds=SECONDS_OF_MANY))
+    line = _line(item, following.totals[0], short=short.get(item.pk, 0))
+    return replace(line, watch=following.watch(_line_url(group, item), seconds=SECONDS_OF_MANY))
 
 
 def item_of(group: AssignmentGroup, what: str, pk: int) -> Profile | App | None:

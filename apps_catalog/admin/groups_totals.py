@@ -6,8 +6,8 @@ from django.utils.translation import gettext as _
 
 from apps_catalog.admin.groups_page import item_of, line_of, lines_of, lines_without_numbers
 from apps_catalog.admin.item_states import COLUMNS
-from apps_catalog.admin.watching import answer_if_unchanged, is_part
-from apps_catalog.services.totals import takes_long_in, totals_in_group, totals_of_group
+from apps_catalog.admin.watching import Following, is_part
+from apps_catalog.services.totals import takes_long_in, totals_in_group
 from devices.models import AssignmentGroup
 from mdm.accounts.admin_base import row_number
 
@@ -22,18 +22,18 @@ class GroupTotalsPages:
             return self._totals_of_one(request, group, what)
         if takes_long_in(group):
             return self._totals(request, group, "totals", title=_("Profiles and apps"), **lines_without_numbers(group))
-        found = totals_of_group(group)
-        return answer_if_unchanged(request, *(totals for _item, totals in found)) or self._totals(
-            request, group, "totals", title=_("Profiles and apps"), **lines_of(group, found)
+        lines = lines_of(group)
+        return lines["following"].answer_if_unchanged(request) or self._totals(
+            request, group, "totals", title=_("Profiles and apps"), **lines
         )
 
     def _totals_of_one(self, request: HttpRequest, group: AssignmentGroup, what: str) -> HttpResponse:
         item = item_of(group, what, row_number(request.GET[what]))
         if item is None:
             return redirect(self.url("change", group.pk))
-        totals = totals_in_group(group, item)
-        return answer_if_unchanged(request, totals) or self._totals(
-            request, group, "line", title=item.name, line=line_of(group, item, totals), what=what
+        following = Following.of(group.account_id, totals_in_group(group, item))
+        return following.answer_if_unchanged(request) or self._totals(
+            request, group, "line", title=item.name, line=line_of(group, item, following), what=what
         )
 
     def _totals(self, request: HttpRequest, group: AssignmentGroup, name: str, **context: object) -> HttpResponse:

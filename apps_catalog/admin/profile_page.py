@@ -13,9 +13,9 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from apps_catalog.admin.item_states import COLUMNS
 from apps_catalog.admin.payload_words import payload_word, payload_words
-from apps_catalog.admin.watching import SECONDS, watch
+from apps_catalog.admin.watching import SECONDS, Following
 from apps_catalog.services.profile_status import Counts, counts_of, devices_in, statuses_of
-from apps_catalog.services.totals import Totals, takes_long, totals_of_profile
+from apps_catalog.services.totals import takes_long, totals_of_profile
 from devices.models import (
     Device,
     DeviceState,
@@ -111,7 +111,7 @@ def add_words(payloads: Iterable[Payload]) -> list[tuple[str, Payload]]:
 def page_of(profile: Profile, *, shows_content: bool) -> dict[str, Any]:
     """For the template of one profile. shows_content: also what is in its payloads, secrets masked."""
     version = profile.versions.get(number=profile.version)
-    totals = {"counts_later": True} if takes_long(profile) else totals_context(profile, totals_of_profile(profile))
+    totals = {"counts_later": True} if takes_long(profile) else totals_context(profile, following_of(profile))
     return {
         **totals,
         "profile": profile,
@@ -128,11 +128,16 @@ def page_of(profile: Profile, *, shows_content: bool) -> dict[str, Any]:
     }
 
 
-def totals_context(profile: Profile, totals: Totals, *, seconds: int = SECONDS) -> dict[str, Any]:
+def following_of(profile: Profile) -> Following:
+    return Following.of(profile.account_id, totals_of_profile(profile))
+
+
+def totals_context(profile: Profile, following: Following, *, seconds: int = SECONDS) -> dict[str, Any]:
     """How far it has come, for the part of the page that shows it."""
+    (totals,) = following.totals
     return {
         "profile": profile,
-        "watch": watch(reverse("admin:devices_profile_totals", args=[profile.pk]), totals, seconds=seconds),
+        "watch": following.watch(reverse("admin:devices_profile_totals", args=[profile.pk]), seconds=seconds),
         "totals": [(state, totals[state], STATE_HELP[state]) for state in COLUMNS],
         "tally": tally(totals),
     }

@@ -18,6 +18,7 @@ from apps_catalog.admin.profile_page import (
     add_facts,
     devices_page,
     enrolled_devices,
+    following_of,
     page_of,
     tally,
     totals_context,
@@ -26,9 +27,9 @@ from apps_catalog.admin.profile_page import (
 )
 from apps_catalog.admin.profile_preview import ProfilePreviewPage
 from apps_catalog.admin.profile_versions import ProfileVersionPages
-from apps_catalog.admin.watching import SECONDS, SECONDS_OF_MANY, answer_if_unchanged, is_part
+from apps_catalog.admin.watching import SECONDS, SECONDS_OF_MANY, is_part
 from apps_catalog.services.profile_status import MOST
-from apps_catalog.services.totals import takes_long, totals_of_profile
+from apps_catalog.services.totals import takes_long
 from devices.models import ItemState, Profile, ProfileKind
 from devices.services.errors import DeviceError
 from devices.services.profile_files import MEDIA_TYPE, file_name
@@ -124,13 +125,13 @@ class ProfileAdmin(ProfileAssigningPages, ProfilePreviewPage, ProfileVersionPage
 
     def totals(self, request: HttpRequest, profile: Profile) -> HttpResponse:
         """How far it has come. A profile on very many devices brings this part after its page is there."""
-        totals = totals_of_profile(profile)
-        return answer_if_unchanged(request, totals) or self.page(
+        following = following_of(profile)
+        return following.answer_if_unchanged(request) or self.page(
             request,
             "admin/profiles/totals_part.html" if is_part(request) else "admin/profiles/totals.html",
             title=_("On devices"),
             crumb=(profile.name, self.url("change", profile.pk)),
-            **totals_context(profile, totals, seconds=SECONDS_OF_MANY if takes_long(profile) else SECONDS),
+            **totals_context(profile, following, seconds=SECONDS_OF_MANY if takes_long(profile) else SECONDS),
         )
 
     def devices(self, request: HttpRequest, profile: Profile) -> HttpResponse:

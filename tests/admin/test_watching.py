@@ -3,11 +3,13 @@
 from django.http import HttpResponse
 
 from apps_catalog.models import App, AppInstall
-from devices.models import AssignmentGroup, ItemState, Profile, ProfileInstall
+from devices.models import AssignmentGroup, Device, ItemState, Profile, ProfileInstall
+from devices.services.due import mark_due
 from mdm.accounts.models import Role
 from tests.admin.base import AdminTestCase
-from tests.factories import make_app, make_assignment_group, make_device, make_profile
+from tests.factories import make_app, make_assignment_group, make_device, make_operation, make_profile
 from tests.factories.apps import make_app_install
+from tests.factories.due import take_marks
 from tests.factories.profiles import make_profile_install
 
 PART = {"HX-Request": "true"}
@@ -32,6 +34,7 @@ class WatchingTest(AdminTestCase):
         return self.client.get(self.client.get(self.url(model, "change", pk)).context["watch"].url, headers=PART)
 
     def arrive(self) -> None:
+        take_marks()
         ProfileInstall.objects.all().delete()
         AppInstall.objects.all().delete()
         make_profile_install(self.profile, self.device)
@@ -56,6 +59,26 @@ class WatchingTest(AdminTestCase):
             self.assertNotContains(part, "<html")
             self.assertNotContains(part, "every 5s")
             self.assertNotContains(self.client.get(self.url(model, "change", pk)), "every 5s")
+
+    def test_it_follows_what_the_totals_do_not_show_yet(self) -> None:
+        """A change was made a moment ago, and no worker has compared the devices with it."""
+        self.arrive()
+        for model, pk in self.items():
+            self.assertIsNone(self.client.get(self.url(model, "change", pk)).context["watch"], model)
+        mark_due(Device.objects.filter(pk=self.device.pk))
+        for model, pk in self.items():
+            url = self.client.get(self.url(model, "change", pk)).context["watch"].url
+            self.assertEqual(self.client.get(url, headers=PART).status_code, 204, model)
+        take_marks()
+        for model, pk in self.items():
+            part = self.client.get(url if model is AssignmentGroup else self.url(model, "totals", pk), headers=PART)
+            self.assertNotContains(part, "every 5s", msg_prefix=str(model))
+
+    def test_devices_of_others_and_operations_that_are_held_back_keep_nobody_asking(self) -> None:
+        self.arrive()
+        mark_due(Device.objects.filter(pk=make_device(self.other_account).pk))
+        make_operation(self.account, left=(self.device,), state="cancelled")
+        self.assertIsNone(self.client.get(self.url(App, "change", self.app.pk)).context["watch"])
 
     def test_opened_by_itself_it_is_a_page(self) -> None:
         for model, pk in self.items():
