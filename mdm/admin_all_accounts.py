@@ -25,11 +25,12 @@ from mdm.accounts.admin_base import actor_of, row_number
 from mdm.accounts.admin_forms import PageForm, posted
 from mdm.accounts.members import generated_password
 from mdm.accounts.middleware import choose_account
-from mdm.accounts.models import Account, Membership
+from mdm.accounts.models import Account, Membership, User
 from mdm.events.models import Event, Level
 from mdm.events.services import emit
 from mdm.push.models import PushCertificate
 from mdm.push.words import standing
+from mdm.sign_in.proof import renew
 
 PAGE = 100
 MOST_LETTERS = 200
@@ -64,8 +65,8 @@ class NewAccountForm(PageForm):
     owner_email = forms.EmailField(
         label=gettext_lazy("E-mail of its owner"),
         help_text=gettext_lazy(
-            "Whoever has a login keeps it and becomes owner here too. For somebody new, Pomona makes a password and shows it "
-            "to you once."
+            "Whoever has a login keeps it and becomes owner here too. For somebody new, and for a login whose address was never "
+            "proved, Pomona makes a password and shows it to you once."
         ),
     )
 
@@ -99,9 +100,9 @@ def add_account(request: HttpRequest, site: AdminSite) -> HttpResponse:
         return _page(request, site, "admin/accounts/add_account.html", _("Open an account"), form=form)
     given = form.cleaned_data
     password = generated_password()
-    actor = Actor(
-        Source.ADMIN, label=_("%(email)s (superuser)") % {"email": request.user.email}, user_id=request.user.pk
-    )
+    # In English, as the log keeps it whatever language one reads it in.
+    actor = Actor(Source.ADMIN, label=f"{request.user.email} (superuser)", user_id=request.user.pk)
+    _renew_unproved(request, given["owner_email"], password, actor)
     account, owner = open_account(
         given["name"],
         owner_email=given["owner_email"],
@@ -117,6 +118,13 @@ def add_account(request: HttpRequest, site: AdminSite) -> HttpResponse:
         choose_account(request, account)
         return redirect("admin:index")
     return redirect("admin:all_accounts")
+
+
+def _renew_unproved(request: HttpRequest, email: str, password: str, actor: Actor) -> None:
+    """A login whose address was never proved may be somebody else's: before it owns an account, only this password opens it."""
+    known = User.objects.filter(email=email.lower(), email_proved_at=None).exclude(pk=request.user.pk).first()
+    if known is not None:
+        renew(known, password, None, by="whoever runs this server", actor=actor)
 
 
 def log_visit(request: HttpRequest, account: Account) -> None:

@@ -21,7 +21,7 @@ from mdm.accounts.role_words import ROLE_HELP
 from mdm.events.services import emit
 from mdm.sign_in.admin_invitations import open_invitations
 from mdm.sign_in.admin_people_forms import MAIL, PASSWORD, InviteForm, RoleForm
-from mdm.sign_in.invitations import InvitationError, invite
+from mdm.sign_in.invitations import InvitationError, invite, made_by, revoke
 from mdm.sign_in.methods import has_mail_server
 from mdm.sign_in.second_factor import TYPES, has_second_factor, reset_second_factor
 from mdm.sign_in.sessions import end_sessions
@@ -128,20 +128,25 @@ class PeopleAdmin(ReadOnlyAdmin):
                 with transaction.atomic():
                     if change_role(member, form.cleaned_data["role"]):
                         self._log(request, "member.changed", member, role=member.role, before=before)
+                        self._revoke_invitations(request, member, above=member.role)
             except LastOwner as error:
                 form.add_error("role", str(error))
             else:
                 told = {"person": member.user, "role": member.get_role_display()}
                 return self.done(request, _("%(person)s has this role now: %(role)s.") % told, back)
         title = _("Role of %(person)s") % {"person": member.user}
-        intro = _("It counts from their next click on.")
+        intro = _(
+            "It counts from their next click on. Open invitations of theirs to a higher role than the new one are revoked."
+        )
         return self.form_page(request, form, title=title, button=_("Change role"), back=back, intro=intro)
 
     def end_sessions(self, request: HttpRequest, member: Membership) -> HttpResponse:
         back = self.url("change", member.pk)
         if request.method == "POST":
+            is_oneself = member.user_id == request.user.pk
+            if not is_oneself and (why := self._why_not_reset(request, member)):
+                return self.refused(request, why, back)
             with transaction.atomic():
-                is_oneself = member.user_id == request.user.pk
                 end_sessions(member.user, keep=request.session.session_key if is_oneself else None)
                 self._log(request, "member.sessions_ended", member)
             sentence = (
@@ -190,6 +195,7 @@ class PeopleAdmin(ReadOnlyAdmin):
                 with transaction.atomic():
                     remove_member(member)
                     self._log(request, "member.removed", member, role=member.role)
+                    self._revoke_invitations(request, member)
             except LastOwner as error:
                 return self.refused(request, str(error), back)
             sentence = _("%(person)s no longer sees this account.") % {"person": member.user}
@@ -197,24 +203,37 @@ class PeopleAdmin(ReadOnlyAdmin):
             onward = "admin:index" if member.user_id == request.user.pk else self.url("changelist")
             return self.done(request, sentence, onward)
         told = {"email": member.user.email, "account": member.account}
+        intro = _("%(email)s will no longer see %(account)s, at once. Their login and other accounts stay.") % told
+        if invited := [invitation.email for invitation in made_by(member.user, member.account)]:
+            sentence = _("Open invitations of theirs are revoked: %(people)s.")
+            intro = f"{intro} {sentence % {'people': ', '.join(invited)}}"
         return self._confirm(
             request,
             title=_("Remove %(person)s") % {"person": member.user},
-            intro=_("%(email)s will no longer see %(account)s, at once. Their login and other accounts stay.") % told,
+            intro=intro,
             button=_("Remove"),
             back=back,
         )
 
     # --- helpers ------------------------------------------------------------------------------------------------------
     def _why_not_reset(self, request: HttpRequest, member: Membership) -> str:
-        """A second factor guards all accounts of a person: an owner of one of them may not take it from the others."""
+        """Second factor and sessions are of all accounts of a person: an owner of one may not take them from the others."""
         if request.user.is_superuser:
             return ""
         if member.user.is_superuser:
-            return _("They run this server: only somebody else who does can remove their second factor.")
+            return _(
+                "They run this server: only somebody else who does can sign them out or remove their second factor."
+            )
         if has_other_accounts(member):
-            return _("They work in other accounts too: only whoever runs this server can remove their second factor.")
+            return _(
+                "They work in other accounts too: only whoever runs this server can sign them out or remove their second factor."
+            )
         return ""
+
+    def _revoke_invitations(self, request: HttpRequest, member: Membership, *, above: str | None = None) -> None:
+        """Nobody comes back, or brings somebody in, by a link from before: all of theirs, or those to more than that role."""
+        for invitation in made_by(member.user, member.account, above=above):
+            revoke(invitation, actor_of(request))
 
     def _confirm(self, request: HttpRequest, *, title: str, intro: str, button: str, back: str) -> HttpResponse:
         form: PageForm = ConfirmForm(posted(request), account=request.get_account())

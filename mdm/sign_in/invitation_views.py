@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.conf import settings
 from django.contrib import admin
-from django.contrib.auth import login
+from django.contrib.auth import login, logout
 from django.contrib.auth.password_validation import password_validators_help_texts, validate_password
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -24,8 +24,10 @@ from mdm.sign_in.invitations import (
     InvitationError,
     accept_as,
     accept_as_new,
+    accept_with_proof,
     find,
     login_of,
+    waits_for_proof,
     why_closed,
 )
 
@@ -34,7 +36,7 @@ BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 class NewLoginForm(forms.Form):
-    """Name and password of somebody who has no login here yet. The e-mail address is the invitation's.
+    """Name and password of somebody who has no login here yet, or none that they alone can use. The address is the invitation's.
 
     Where people come in by single sign-on only, they choose no password here.
     """
@@ -74,16 +76,19 @@ def person_invitation(request: HttpRequest, token: str) -> HttpResponse:
         return _page(request, None, state="unknown", status=404)
     if reason := why_closed(invitation):
         return _page(request, invitation, state=reason, status=410)
+    if request.user.is_authenticated and request.user.email != invitation.email:
+        return _page(request, invitation, state="somebody_else")
+    known = login_of(invitation)
+    if known is None:
+        return _with_password(request, invitation, None)
+    if known.is_active and waits_for_proof(invitation, known):
+        return _with_password(request, invitation, known)
     if request.user.is_authenticated:
         return _signed_in(request, invitation)
-    if (known := login_of(invitation)) is not None:
-        return _page(request, invitation, state="sign_in" if known.is_active else "inactive")
-    return _new_person(request, invitation)
+    return _page(request, invitation, state="sign_in" if known.is_active else "inactive")
 
 
 def _signed_in(request: HttpRequest, invitation: PersonInvitation) -> HttpResponse:
-    if request.user.email != invitation.email:
-        return _page(request, invitation, state="somebody_else")
     if request.method != "POST":
         return _page(request, invitation, state="accept")
     try:
@@ -95,23 +100,29 @@ def _signed_in(request: HttpRequest, invitation: PersonInvitation) -> HttpRespon
     return _inside(request, invitation)
 
 
-def _new_person(request: HttpRequest, invitation: PersonInvitation) -> HttpResponse:
+def _with_password(request: HttpRequest, invitation: PersonInvitation, known: User | None) -> HttpResponse:
+    """A login is made; or, with `known`, one that nobody has proved to be theirs gets a new password by the link in the mail."""
     posted = request.POST if request.method == "POST" else None
-    told = {"email": invitation.email, "initial": {"name": invitation.name}}
+    told = {"email": invitation.email, "initial": {"name": invitation.name or (known.name if known else "")}}
     form = NewLoginForm(posted, asks_password=not settings.OIDC_ONLY, **told)
     if form.is_valid():
-        given = form.cleaned_data
+        given = {"name": form.cleaned_data["name"], "password": form.cleaned_data.get("password")}
         try:
-            user = accept_as_new(invitation, name=given["name"], password=given.get("password"))
+            if known is None:
+                user = accept_as_new(invitation, **given)
+            else:
+                user = accept_with_proof(invitation, **given, request=request)
         except InvitationClosed as error:
             return _page(request, invitation, state=error.reason, status=410)
         except HasLogin:
             return _page(request, invitation, state="sign_in")
         if settings.OIDC_ONLY:
+            logout(request)  # of a session that has just ended with all others
             return _page(request, invitation, state="made", oidc_name=settings.OIDC_NAME)
         login(request, user, backend=BACKEND)
         return _inside(request, invitation)
-    return _page(request, invitation, state="new", form=form, rules=password_validators_help_texts())
+    state = "new" if known is None else "prove"
+    return _page(request, invitation, state=state, form=form, rules=password_validators_help_texts())
 
 
 def _inside(request: HttpRequest, invitation: PersonInvitation) -> HttpResponse:

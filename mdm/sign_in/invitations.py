@@ -1,6 +1,7 @@
 """Inviting somebody to work in an account: a row with a one-time link, which a worker sends or the inviter hands over.
 
-A login is never put into an account by somebody else: whoever has one signs in and accepts. The link's secret stands in
+A login is never put into an account by somebody else: whoever has one signs in and accepts. Where nobody has proved yet that
+the login's address is theirs, a link that was mailed to it does (`mdm.sign_in.proof`). The link's secret stands in
 clear only until it is sent; after that it is known by its digest alone, so "send again" makes a new one.
 """
 
@@ -9,23 +10,27 @@ from datetime import timedelta
 from functools import partial
 
 from django.conf import settings
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from mdm.accounts.actors import Actor, Source
-from mdm.accounts.models import Account, Membership, PersonInvitation, User
+from mdm.accounts.models import Account, Membership, PersonInvitation, Role, User
 from mdm.common.nudge import nudge_named
 from mdm.common.tokens import digest, new_token
 from mdm.common.words import duration
 from mdm.events.services import emit
+from mdm.sign_in.proof import prove
 
 TASK = "mdm.sign_in.tasks.send_person_invitations"
 LIFETIME = timedelta(days=7)
 WINDOW = timedelta(hours=1)
+BY = "an invitation by e-mail"  # in the log
+HIGHEST_FIRST = list(Role)
 
 
 class InvitationError(Exception):
@@ -42,6 +47,10 @@ class InvitationClosed(InvitationError):
 
 class HasLogin(InvitationError):
     """Somebody has a login with this e-mail address: they sign in, and no second one is made."""
+
+
+class NotProved(InvitationError):
+    """The link that was mailed is the first proof of the address: it is accepted with a new password."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +112,13 @@ def revoke(invitation: PersonInvitation, actor: Actor) -> bool:
     return True
 
 
+def made_by(user: User, account: Account, *, above: str | None = None) -> list[PersonInvitation]:
+    """That person's invitations that still let somebody in; with `above`, those that give more than this role."""
+    roles = HIGHEST_FIRST[: HIGHEST_FIRST.index(Role(above))] if above else HIGHEST_FIRST
+    rows = _unanswered(account).filter(invited_by=user, expires_at__gt=timezone.now(), role__in=roles)
+    return list(rows.defer("token").order_by("email"))
+
+
 def find(token: str) -> PersonInvitation | None:
     found = PersonInvitation.objects.filter(digest=digest(token))
     return found.select_related("account", "invited_by").defer("token").first()
@@ -121,6 +137,11 @@ def login_of(invitation: PersonInvitation) -> User | None:
     return User.objects.filter(email=invitation.email).first()
 
 
+def waits_for_proof(invitation: PersonInvitation, user: User) -> bool:
+    """Whether the link, which was mailed, is the first proof that the login's address is anybody's: `accept_with_proof`."""
+    return invitation.was_mailed and user.email_proved_at is None
+
+
 def accept_as_new(invitation: PersonInvitation, *, name: str, password: str | None) -> User:
     """Make the login and let the person in. Raises InvitationClosed, HasLogin.
 
@@ -129,18 +150,50 @@ def accept_as_new(invitation: PersonInvitation, *, name: str, password: str | No
     with transaction.atomic():
         current = _take(invitation)
         if login_of(current) is not None:
-            raise HasLogin(_("There is a login with this e-mail address already. Sign in with it to accept."))
-        user = User.objects.create_user(current.email, password, name=name)
+            raise _has_login()
+        proved_at = timezone.now() if current.was_mailed else None
+        try:
+            with transaction.atomic():
+                user = User.objects.create_user(current.email, password, name=name, email_proved_at=proved_at)
+        except IntegrityError as error:  # they accepted an invitation of another account at the same time
+            raise _has_login() from error
         _join(current, user)
     return user
 
 
+def accept_with_proof(
+    invitation: PersonInvitation, *, name: str, password: str | None, request: HttpRequest | None = None
+) -> User:
+    """Let in who has the link that was mailed to a login's address, and nobody else who could sign in with that login before.
+
+    The caller has checked the password; without one, they sign in by single sign-on. Raises InvitationClosed, and
+    HasLogin where the link proves nothing new.
+    """
+    with transaction.atomic():
+        current = _take(invitation)
+        user = User.objects.select_for_update().filter(email=current.email, is_active=True).first()
+        if user is None or not waits_for_proof(current, user):
+            raise _has_login()
+        user.name = name
+        user.save(update_fields=["name"])
+        _join(current, user)
+        prove(user, request, by=BY, password=password)
+    return user
+
+
+def _has_login() -> HasLogin:
+    return HasLogin(_("There is a login with this e-mail address already. Sign in with it to accept."))
+
+
 def accept_as(invitation: PersonInvitation, user: User) -> None:
-    """Let somebody in who has signed in with the invited address. Raises InvitationClosed, InvitationError."""
+    """Let somebody in who has signed in with the invited address. Raises InvitationClosed, NotProved, InvitationError."""
     if user.email != invitation.email:
         raise InvitationError(_("This invitation is for %(email)s.") % {"email": invitation.email})
     with transaction.atomic():
-        _join(_take(invitation), user)
+        current = _take(invitation)
+        if waits_for_proof(current, user):
+            raise NotProved(_("Open the link again and choose a password, so that this login is yours alone."))
+        _join(current, user)
 
 
 def link_of(token: str) -> str:

@@ -5,7 +5,7 @@ These are counted, each over the last ten minutes:
 - a person from one network address: ten,
 - a person from all addresses together: fifty. Browsers in which that person has signed in before are not held up by what
   others do elsewhere: they carry a signed mark, and have ten of their own.
-- one network address, whoever it tries: a hundred,
+- one network address, whoever it tries: a hundred. Of IPv6 it is the network of 64 bits: whoever has one address there has all,
 - the second factor of one person: ten. Only somebody who knows the password comes so far,
 - a device that is set up by signing in on it, and whoever signs in on such devices: ten each.
 
@@ -16,12 +16,14 @@ counted, so that the pause ends.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import IPv6Address, ip_address, ip_network
 
 from django.conf import settings
 from django.core import signing
 from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.crypto import constant_time_compare, salted_hmac
 
 from mdm.accounts.models import User
 from mdm.common.proxies import client_ip
@@ -74,11 +76,24 @@ def begin(counters: Sequence[Counter]) -> Attempt:
 
 def password_counters(request: HttpRequest, email: str) -> list[Counter]:
     email = email.strip().lower()
-    address = client_ip(request) or ""
+    address = network_of(request)
     mark = known_mark(request, email)
     others = counter("browser", mark, most=TRIES) if mark else counter("person", email, most=TRIES_EVERYWHERE)
     own = counter("person at address", f"{email}\n{address}", most=TRIES)
     return [own, others, counter("address", address, most=TRIES_OF_AN_ADDRESS)]
+
+
+def network_of(request: HttpRequest) -> str:
+    """What counts as one address: an IPv4 address, or the /64 network of an IPv6 one; empty where there is none."""
+    text = client_ip(request)
+    if text is None:
+        return ""
+    address = ip_address(text)
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is None:
+            return str(ip_network((address, 64), strict=False))
+        address = address.ipv4_mapped
+    return str(address)
 
 
 def second_factor_counters(user: User) -> list[Counter]:
@@ -97,12 +112,12 @@ def known_mark(request: HttpRequest, email: str) -> str:
         found = signing.loads(request.COOKIES.get(MARK, ""), salt=MARK_SALT, max_age=MARK_SECONDS)
     except signing.BadSignature:
         return ""
-    return found["browser"] if found["email"] == email.strip().lower() else ""
+    return found["browser"] if constant_time_compare(found.get("person", ""), _person(email)) else ""
 
 
 def mark_browser(request: HttpRequest, response: HttpResponse, user: User) -> None:
     """The person has signed in here, so that nobody's guesses elsewhere keep them from doing so again."""
-    value = {"email": user.email, "browser": known_mark(request, user.email) or new_token(12)}
+    value = {"person": _person(user.email), "browser": known_mark(request, user.email) or new_token(12)}
     response.set_cookie(
         MARK,
         signing.dumps(value, salt=MARK_SALT),
@@ -111,6 +126,11 @@ def mark_browser(request: HttpRequest, response: HttpResponse, user: User) -> No
         secure=settings.SESSION_COOKIE_SECURE,
         samesite="Lax",
     )
+
+
+def _person(email: str) -> str:
+    """Who a mark is of. Keyed, so that whoever finds the cookie cannot try addresses."""
+    return salted_hmac(MARK_SALT, email.strip().lower(), algorithm="sha256").hexdigest()
 
 
 def forget_old_tries() -> int:

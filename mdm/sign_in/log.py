@@ -15,9 +15,11 @@ from mdm.sign_in.lockout import TRIES
 logger = logging.getLogger("pomona.sign_in")
 
 
-def log_of(user: User, event_type: str, request: HttpRequest | None = None, **facts: Any) -> None:
-    """A line about a person, by that person, in every account of theirs."""
-    actor = Actor(Source.ADMIN, label=user.email, user_id=user.pk)
+def log_of(
+    user: User, event_type: str, request: HttpRequest | None = None, *, actor: Actor | None = None, **facts: Any
+) -> None:
+    """A line about a person, by that person unless an actor is given, in every account of theirs."""
+    actor = actor or Actor(Source.ADMIN, label=user.email, user_id=user.pk)
     if request is not None:
         facts["ip"] = client_ip(request)
     for account_id in _accounts_of(user.email):

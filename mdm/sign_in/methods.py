@@ -39,10 +39,6 @@ def way_in(request: HttpRequest, user: User) -> Way | None:
     return Way(first, second) if first else None
 
 
-def has_oidc() -> bool:
-    return bool(settings.OIDC_URL)
-
-
 def may_use_password(user: User) -> bool:
     """Passwords and passkeys are this server's own; with OIDC_ONLY they are kept for superusers, to get in while the
     provider is down."""

@@ -27,6 +27,7 @@ class PasswordReset(models.Model):
 
     email = models.EmailField()
     ip = models.GenericIPAddressField(null=True)
+    network = models.CharField(max_length=43, blank=True, help_text="What is counted in place of the address.")
     created_at = models.DateTimeField(default=timezone.now)
     due_at = models.DateTimeField(
         default=timezone.now, null=True, help_text="When it is tried next; empty: never again."

@@ -11,7 +11,6 @@ the token, the keys, the person), each within OIDC_TIMEOUT_SECONDS, and only for
 import json
 import logging
 from typing import Any
-from urllib.parse import urlsplit
 
 import jwt
 import requests
@@ -21,11 +20,16 @@ from allauth.socialaccount.providers.oauth2.client import OAuth2Error
 from allauth.socialaccount.providers.openid_connect.provider import OpenIDConnectProvider
 from allauth.socialaccount.providers.openid_connect.views import OpenIDConnectOAuth2Adapter
 from django.conf import settings
+from django.contrib import messages
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
+from django.utils.translation import gettext_lazy
 
 from mdm.accounts.models import User
+from mdm.sign_in.methods import OIDC
+from mdm.sign_in.proof import prove
+from mdm.sign_in.second_factor import has_second_factor
 
 PROVIDER = "openid_connect"
 OIDC_TIMEOUT_SECONDS = 10
@@ -34,6 +38,10 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 LEEWAY_SECONDS = 60
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
 WELL_KNOWN = "/.well-known/openid-configuration"
+_FIRST_PROOF = gettext_lazy(
+    "This is the first time that your e-mail address is proved to be yours. The password and the second factor that this login "
+    "had before let nobody in any more, and all other browsers are signed out."
+)
 
 logger = logging.getLogger("pomona.sign_in")
 
@@ -90,9 +98,14 @@ class SocialAdapter(DefaultSocialAccountAdapter):
     def pre_social_login(self, request: HttpRequest, sociallogin: SocialLogin) -> None:
         """The login that exists already. Raises Stranger, Unverified.
 
-        Told to allauth here and not by its own matching, which would take the person's password away.
+        Told to allauth here and not by its own matching, which would take the password away each time: only the first proof
+        of an address does that, and what was chosen after it stays.
         """
-        sociallogin.user = person(sociallogin.account.extra_data["id_token"])
+        sociallogin.user = user = person(sociallogin.account.extra_data["id_token"])
+        if user.is_active and user.email_proved_at is None:
+            had_something = user.has_usable_password() or has_second_factor(user)
+            if prove(user, request, by=OIDC) and had_something:
+                messages.warning(request, _FIRST_PROOF)
 
     def on_authentication_error(
         self, request: HttpRequest, provider: Any, error: Any = None, exception: Any = None, extra_context: Any = None
@@ -210,7 +223,3 @@ def person(claims: dict[str, Any]) -> User:
     if user is None:
         raise Stranger(email)
     return user
-
-
-def provider_host() -> str:
-    return urlsplit(settings.OIDC_URL).hostname or ""

@@ -27,6 +27,7 @@ from mdm.sign_in import lockout
 from mdm.sign_in.log import log_of
 from mdm.sign_in.methods import may_use_password
 from mdm.sign_in.models import PasswordReset
+from mdm.sign_in.proof import prove
 from mdm.sign_in.sessions import end_sessions
 
 LIFETIME = timedelta(hours=1)
@@ -35,17 +36,20 @@ MOST_OF_A_PERSON, MOST_OF_AN_ADDRESS = 3, 20  # within LIFETIME; more are taken 
 MOST_ATTEMPTS = 10
 FIRST_RETRY_SECONDS, LONGEST_RETRY_SECONDS = 15, 600
 TURN_SECONDS = 120.0
+BY = "a link by e-mail"  # in the log
 
 logger = logging.getLogger("pomona.sign_in")
 
 
 def ask_for_link(email: str, request: HttpRequest) -> PasswordReset | None:
     """None when this person or this address asked too often; whoever asks is not told. Nudging the workers is the caller's."""
-    email, ip = email.strip().lower(), client_ip(request)
+    email, network = email.strip().lower(), lockout.network_of(request)
     lately = PasswordReset.objects.filter(created_at__gt=timezone.now() - LIFETIME)
-    if lately.filter(email=email).count() >= MOST_OF_A_PERSON or lately.filter(ip=ip).count() >= MOST_OF_AN_ADDRESS:
+    if lately.filter(email=email).count() >= MOST_OF_A_PERSON:
         return None
-    return PasswordReset.objects.create(email=email, ip=ip)
+    if lately.filter(network=network).count() >= MOST_OF_AN_ADDRESS:
+        return None
+    return PasswordReset.objects.create(email=email, ip=client_ip(request), network=network)
 
 
 def find_link(token: str) -> tuple[PasswordReset, User] | None:
@@ -56,18 +60,23 @@ def find_link(token: str) -> tuple[PasswordReset, User] | None:
 
 
 def use_link(token: str, password: str, request: HttpRequest) -> User | None:
-    """Set the password and sign the person out everywhere. None if the link was used or ran out meanwhile."""
+    """Set the password and sign the person out everywhere. None if the link was used or ran out meanwhile.
+
+    If it is the first proof that the address is theirs, second factors of before go too: somebody else may have set them up.
+    """
     with transaction.atomic():
         row = _usable().filter(digest=digest(token)).select_for_update().first()
         user = _person(row.email) if row else None
         if user is None:
             return None
+        PasswordReset.objects.filter(email=user.email, used_at=None).update(used_at=timezone.now(), due_at=None)
+        if prove(user, request, by=BY, password=password):
+            return user
         user.set_password(password)
         user.save(update_fields=["password"])
-        PasswordReset.objects.filter(email=user.email, used_at=None).update(used_at=timezone.now(), due_at=None)
         end_sessions(user)
         lockout.let_in_again(user)
-        log_of(user, "user.password_changed", request, by="a link by e-mail")
+        log_of(user, "user.password_changed", request, by=BY)
     return user
 
 

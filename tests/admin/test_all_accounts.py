@@ -1,6 +1,7 @@
 """All accounts of the server, for those who run it."""
 
 from datetime import timedelta
+from unittest.mock import patch
 
 from django.db import connection
 from django.http import HttpResponse
@@ -83,6 +84,25 @@ class AllAccountsTest(AdminTestCase):
     def test_whoever_runs_the_server_is_in_no_account_until_they_open_one(self) -> None:
         self.assertRedirects(self.client.get(reverse("admin:index")), LIST)
         self.assertEqual(self.client.get(self.url(Membership, "changelist")).status_code, 403)
+
+    def test_a_login_that_nobody_has_proved_to_be_theirs_owns_an_account_with_a_new_password_only(self) -> None:
+        """Somebody else may have made it, for an address that is not theirs."""
+        planted = make_user(self.other_account, email="boss@corp.example", email_proved_at=None)
+        theirs = signed_in(planted)
+        data = {"name": "Corp", "apple_store_country_code": "de", "owner_email": "Boss@corp.example"}
+        response = self.client.post(ADD, data)
+        planted.refresh_from_db()
+        self.assertTrue(planted.check_password(response.context["password"]))
+        self.assertEqual(theirs.get(reverse("admin:index")).status_code, 302)
+        line = Event.objects.for_account(self.other_account).get(event_type="user.password_changed")
+        self.assertEqual((line.actor_label, line.user), ("root@example.com (superuser)", self.root))
+
+    def test_the_log_names_whoever_opened_an_account_in_english(self) -> None:
+        data = {"name": "Corp", "apple_store_country_code": "de", "owner_email": self.root.email}
+        with patch("mdm.admin_all_accounts._", lambda text: "⟦" + text + "⟧"):
+            self.client.post(ADD, data)
+        line = Event.objects.get(event_type="account.created", account__name="Corp")
+        self.assertEqual(line.actor_label, "root@example.com (superuser)")
 
     def test_opening_somebody_elses_account_is_logged_there_with_all_that_is_done(self) -> None:
         self.client.post(SWITCH, {"account": self.account.pk})

@@ -224,6 +224,53 @@ class PeopleTest(AdminTestCase):
         self.assertContains(response, "everywhere but here")
         self.assertEqual(elsewhere.get(reverse("admin:index")).status_code, 302)
 
+    def test_whoever_works_elsewhere_too_or_runs_the_server_is_not_signed_out_by_an_owner(self) -> None:
+        root = make_user(self.account, role=Role.READ_ONLY, is_superuser=True)
+        both = self.users[Role.OPERATOR]
+        Membership.objects.create(account=self.other_account, user=both, role=Role.READ_ONLY)
+        for user, words in ((root, "They run this server"), (both, "They work in other accounts too")):
+            theirs = signed_in(user)
+            member = user.memberships.get(account=self.account)
+            url = self.url(Membership, "end_sessions", member.pk)
+            page = self.client.get(self.url(Membership, "change", member.pk))
+            self.assertNotContains(page, url)
+            self.assertContains(page, words)
+            self.assertContains(self.client.post(url, follow=True), words)
+            self.assertNotEqual(theirs.get(reverse("your_login")).status_code, 302)
+        self.assertFalse(self.events("member.sessions_ended"))
+
+    def test_whoever_works_elsewhere_too_signs_themselves_out(self) -> None:
+        Membership.objects.create(account=self.other_account, user=self.users[Role.OWNER], role=Role.READ_ONLY)
+        elsewhere = signed_in(self.users[Role.OWNER])
+        member = self.users[Role.OWNER].memberships.get(account=self.account)
+        url = self.url(Membership, "end_sessions", member.pk)
+        self.assertContains(self.client.get(self.url(Membership, "change", member.pk)), url)
+        self.client.post(url)
+        self.assertEqual(elsewhere.get(reverse("admin:index")).status_code, 302)
+
+    def test_with_a_person_go_the_invitations_that_they_made(self) -> None:
+        leaving = make_user(self.account, role=Role.OWNER, email="leaving@acme.example")
+        theirs = make_person_invitation(self.account, email="me@private.example", role=Role.OWNER, invited_by=leaving)
+        others = make_person_invitation(self.account, email="a@example.com", invited_by=self.users[Role.OWNER])
+        elsewhere = make_person_invitation(self.other_account, email="b@example.com", invited_by=leaving)
+        url = self.url(Membership, "remove", leaving.memberships.get().pk)
+        page = self.client.get(url)
+        self.assertContains(page, "me@private.example")
+        self.assertNotContains(page, "a@example.com")
+        self.client.post(url)
+        self.assertEqual(Client().get(f"/invitation/{theirs.token}/").status_code, 410)
+        for invitation in (others, elsewhere):
+            self.assertEqual(Client().get(f"/invitation/{invitation.token}/").status_code, 200)
+        (line,) = self.events("member.invitation_revoked")
+        self.assertEqual((line.metadata["person"], line.user), ("me@private.example", self.users[Role.OWNER]))
+
+    def test_with_a_higher_role_go_the_invitations_to_more_than_the_new_one(self) -> None:
+        second = make_user(self.account, role=Role.OWNER, email="second@acme.example")
+        links = {role: make_person_invitation(self.account, role=role, invited_by=second) for role in Role}
+        self.client.post(self.url(Membership, "role", second.memberships.get().pk), {"role": Role.OPERATOR})
+        found = {role: Client().get(f"/invitation/{link.token}/").status_code for role, link in links.items()}
+        self.assertEqual(found, {Role.OWNER: 410, Role.ADMIN: 410, Role.OPERATOR: 200, Role.READ_ONLY: 200})
+
     def test_whoever_removes_themselves_is_led_home(self) -> None:
         response = self.client.post(self.url(Membership, "remove", self.member(Role.OWNER).pk), follow=True)
         self.assertContains(response, "You belong to no account")

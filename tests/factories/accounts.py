@@ -17,8 +17,9 @@ def make_account(name: str = "", **fields: object) -> Account:
 
 
 def make_user(account: Account | None = None, *, role: str = Role.OWNER, email: str = "", **fields: object) -> User:
-    """A person with that role in the account (none without an account); the password is PASSWORD."""
+    """A person with that role in the account (none without an account); the password is PASSWORD, the address proved."""
     fields.setdefault("password", PASSWORD)
+    fields.setdefault("email_proved_at", timezone.now())
     user = User.objects.create_user(email or f"person{number()}@example.com", **fields)
     if account is not None:
         Membership.objects.create(account=account, user=user, role=role)

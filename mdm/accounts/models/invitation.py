@@ -42,3 +42,8 @@ class PersonInvitation(AccountScoped, SecretHolder):
     @property
     def is_open(self) -> bool:
         return self.accepted_at is None and self.revoked_at is None and self.expires_at > timezone.now()
+
+    @property
+    def was_mailed(self) -> bool:
+        """Whoever has the link reads the mail of that address: a worker made the e-mail, and it was shown to nobody else."""
+        return self.sent_at is not None or self.attempts > 0

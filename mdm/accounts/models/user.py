@@ -3,6 +3,7 @@ from typing import Any
 from django.contrib.auth.base_user import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.models import PermissionsMixin
 from django.db import models
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from mdm.accounts.models.account import Account
@@ -17,6 +18,8 @@ class UserManager(BaseUserManager):
         return user
 
     def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Whoever runs the server vouches for the address: nobody could have asked for such a login."""
+        fields.setdefault("email_proved_at", timezone.now())
         return self.create_user(email, password, is_superuser=True, **fields)
 
     def get_by_natural_key(self, email: str | None) -> "User":
@@ -30,6 +33,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     name = models.CharField(max_length=200, blank=True)
     is_active = models.BooleanField(default=True, help_text="Off: the person can no longer sign in anywhere.")
     preferences = models.JSONField(default=dict, blank=True, editable=False, help_text="How pages are shown to them.")
+    email_proved_at = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="When somebody showed that the address is theirs; until then, whoever made the login may be anybody.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = UserManager()

@@ -3,6 +3,7 @@
 from typing import Any
 
 from allauth.account.views import PasswordChangeView, PasswordSetView, ReauthenticateView
+from allauth.core.exceptions import ReauthenticationRequired
 from allauth.mfa.base.views import ReauthenticateView as CodeReauthenticateView
 from allauth.mfa.models import Authenticator
 from allauth.mfa.webauthn.views import ReauthenticateWebAuthnView
@@ -10,6 +11,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.urls import reverse, reverse_lazy
 from django.utils.decorators import method_decorator
@@ -115,6 +117,15 @@ class SetPasswordView(WithRules, PasswordSetView):
 
     template_name = "sign_in/change_password.html"
     page_title = gettext_lazy("Choose a password")
+
+    def dispatch(self, request: HttpRequest, *args: Any, **options: Any) -> HttpResponseBase:
+        """allauth would keep what was sent, the password in it, in the session until the person has proved themselves."""
+        try:
+            return super().dispatch(request, *args, **options)
+        except ReauthenticationRequired:
+            if request.method == "POST":
+                return redirect("account_set_password")
+            raise
 
     def form_valid(self, form: Any) -> HttpResponse:
         response = super().form_valid(form)

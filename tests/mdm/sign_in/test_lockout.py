@@ -3,8 +3,9 @@
 from datetime import timedelta
 from unittest.mock import patch
 
+from django.core import signing
 from django.http import HttpResponse
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.utils import timezone
 
 from mdm.accounts.models import Role
@@ -85,6 +86,40 @@ class LockoutTest(SignInTestCase):
                 self.guess(email=f"somebody{number}@example.com")
             self.assertContains(self.sign_in(), TOO_MANY)
             self.assertEqual(self.sign_in(ip="10.0.0.2").status_code, 302)
+
+    def test_addresses_of_one_ipv6_network_count_as_one(self) -> None:
+        for number in range(lockout.TRIES):
+            self.guess(ip=f"2001:db8:1:1::{number:x}")
+        self.assertContains(self.sign_in(ip="2001:db8:1:1:ffff::1"), TOO_MANY)
+        self.assertEqual(self.sign_in(ip="2001:db8:1:2::1").status_code, 302)
+        with patch.object(lockout, "TRIES_OF_AN_ADDRESS", 3):
+            for number in range(3):
+                self.guess(ip=f"2001:db8:2:2::{number:x}", email=f"somebody{number}@example.com")
+            other = self.users[Role.ADMIN].email
+            self.assertContains(self.sign_in(ip="2001:db8:2:2::99", email=other, browser=Client()), TOO_MANY)
+
+    def test_what_counts_as_one_address(self) -> None:
+        for address, network in (
+            ("192.0.2.7", "192.0.2.7"),
+            ("2001:db8:1:1:2::3", "2001:db8:1:1::/64"),
+            ("::ffff:192.0.2.7", "192.0.2.7"),
+            ("fe80::1%eth0", "fe80::/64"),
+            ("", ""),
+        ):
+            request = RequestFactory().get("/", REMOTE_ADDR=address)
+            self.assertEqual(lockout.network_of(request), network, address)
+
+    def test_the_mark_does_not_tell_whose_it_is(self) -> None:
+        self.sign_in()
+        value = signing.loads(self.browser.cookies[lockout.MARK].value, salt=lockout.MARK_SALT)
+        self.assertNotIn(self.user.email, str(value))
+        request = RequestFactory().get("/")
+        request.COOKIES[lockout.MARK] = self.browser.cookies[lockout.MARK].value
+        self.assertTrue(lockout.known_mark(request, self.user.email.upper()))
+        self.assertFalse(lockout.known_mark(request, "somebody@example.com"))
+        former = {"email": self.user.email, "browser": "x" * 16}
+        request.COOKIES[lockout.MARK] = signing.dumps(former, salt=lockout.MARK_SALT)
+        self.assertFalse(lockout.known_mark(request, self.user.email), "one of an earlier version counts no more")
 
     def test_signing_in_leaves_no_guess_counted_against_the_person(self) -> None:
         self.guess(3)

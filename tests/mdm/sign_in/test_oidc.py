@@ -97,7 +97,7 @@ class LetInTest(OidcTestCase):
         self.assertGreaterEqual(len(asked["state"]), 16)
         self.assertEqual(asked["redirect_uri"], f"{BASE_URL}{BACK}")
 
-    def test_nothing_about_the_person_is_stored_and_their_password_stays(self) -> None:
+    def test_nothing_about_the_person_is_stored_and_their_password_stays_once_the_address_is_proved(self) -> None:
         self.single_sign_on()
         for model in (SocialAccount, SocialApp, SocialToken):
             self.assertFalse(model.objects.exists(), model)

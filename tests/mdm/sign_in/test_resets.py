@@ -86,6 +86,14 @@ class AskTest(ResetTestCase):
             self.ask("other@example.com")
         self.assertEqual(PasswordReset.objects.count(), resets.MOST_OF_A_PERSON)
 
+    def test_addresses_of_one_ipv6_network_are_counted_together(self) -> None:
+        with patch.object(resets, "MOST_OF_AN_ADDRESS", 3):
+            for number in range(5):
+                self.ask(f"somebody{number}@example.com", ip=f"2001:db8:1:1::{number:x}")
+            self.assertEqual(PasswordReset.objects.count(), 3)
+            self.ask("other@example.com", ip="2001:db8:1:2::1")
+        self.assertEqual(PasswordReset.objects.count(), 4)
+
     def test_without_a_mail_server_the_page_says_whom_to_ask(self) -> None:
         with override_settings(EMAIL_BACKEND=CONSOLE_BACKEND):
             self.assertContains(Client().get(FORGOTTEN), "Ask an owner of your account")

@@ -130,6 +130,21 @@ class PasswordTest(SignInTestCase):
             f"{reverse('mfa_reauthenticate')}?next={reverse('account_set_password')}",
         )
 
+    def test_a_password_that_is_sent_too_late_is_kept_nowhere(self) -> None:
+        """allauth would keep it in the session until the person has proved that it is still them."""
+        give_app(self.user)
+        self.user.set_unusable_password()
+        self.user.save()
+        self.browser.force_login(self.user)
+        url = reverse("account_set_password")
+        response = self.browser.post(url, {"password1": NEW, "password2": NEW})
+        self.assertRedirects(response, url, fetch_redirect_response=False)
+        self.assertNotIn(NEW, str(self.browser.session.items()))
+        self.assertRedirects(
+            self.browser.get(url), f"{reverse('mfa_reauthenticate')}?next={url}", fetch_redirect_response=False
+        )
+        self.assertFalse(User.objects.get(pk=self.user.pk).has_usable_password())
+
 
 class SessionsTest(SignInTestCase):
     def setUp(self) -> None:
