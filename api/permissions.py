@@ -15,12 +15,15 @@ class ApiKeyAccess(BasePermission):
         key: ApiKey | None = request.auth
         if key is None:
             return False
-        changes = request.method not in SAFE_METHODS or view.changes_always
-        if may_use(key, view.section, changes=changes):
-            return True
-        if key.access == ApiKey.Access.LIMITED:
-            verb, scope = ("change", WRITE) if changes else ("read", READ)
-            raise PermissionDenied(
-                f"This API key may not {verb} {view.section}: it lacks the scope {view.section}:{scope}."
-            )
-        raise PermissionDenied("This API key is read-only.")
+        demand_section(key, view.section, changes=request.method not in SAFE_METHODS or view.changes_always)
+        return True
+
+
+def demand_section(key: ApiKey, section: str, *, changes: bool) -> None:
+    """Raises PermissionDenied, with the reason. Views that do something in another section too ask for that by themselves."""
+    if may_use(key, section, changes=changes):
+        return
+    if key.access == ApiKey.Access.LIMITED:
+        verb, scope = ("change", WRITE) if changes else ("read", READ)
+        raise PermissionDenied(f"This API key may not {verb} {section}: it lacks the scope {section}:{scope}.")
+    raise PermissionDenied("This API key is read-only.")

@@ -6,6 +6,7 @@ from devices.services import installer_certificate
 from devices.services.agent_files import tidy_packages
 from devices.services.agent_package import build_packages
 from devices.services.agent_rollout import roll_out
+from devices.services.bulk_forgetting import forget_operations, forget_secrets
 from devices.services.bulk_steps import work_on_operations
 from devices.services.inventories import ask_due
 from devices.services.script_agent import provide_agents
@@ -60,3 +61,9 @@ def ask_for_inventories() -> int:
 def carry_out_operations() -> int:
     """Do what many devices are to be done with, each once. Several may run at once: each claims its own devices."""
     return work_on_operations()
+
+
+@shared_task
+def forget_old_operations() -> int:
+    """Take the secrets out of what was ordered long ago, and delete old operations. Running twice does nothing more."""
+    return forget_secrets() + forget_operations()

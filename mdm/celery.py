@@ -25,6 +25,7 @@ app.conf.beat_schedule = {
         "schedule": 30,
     },
     "carry out operations on many devices": {"task": "devices.tasks.carry_out_operations", "schedule": 30},
+    "forget old operations": {"task": "devices.tasks.forget_old_operations", "schedule": 24 * 60 * MINUTE},
     "compare all devices with what they should have": {
         "task": "apps_catalog.tasks.compare_all_devices",
         "schedule": 24 * 60 * MINUTE,

@@ -9,11 +9,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from api.pagination import paginate
+from api.permissions import demand_section
 from api.schema import LIST_PARAMETERS, Resource, describe
 from api.times import iso
 from api.v1.base import ResourceView, resource
 from api.views import empty
-from devices.models import BulkOperation, OperationKind, OperationState
+from devices.models import BulkOperation, OperationKind, OperationOrder, OperationState
 from devices.services import operations
 from devices.services.operations import Progress, progress_of
 
@@ -74,7 +75,11 @@ class OperationsView(ResourceView):
 
     @describe("operations_resume", "Let a change go on that was held back", status=204)
     def resume(self, request: Request, pk: int) -> HttpResponse:
-        operations.resume(self._operation(pk), request.actor)
+        """One that sends devices something needs the scope devices:write as well: it does what that scope is for."""
+        operation = self._operation(pk)
+        if OperationOrder.objects.filter(operation=operation).exists():
+            demand_section(request.auth, "devices", changes=True)
+        operations.resume(operation, request.actor)
         return empty(204)
 
     def _operation(self, pk: int) -> BulkOperation:

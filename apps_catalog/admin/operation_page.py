@@ -97,7 +97,7 @@ def _with_devices(operation: BulkOperation, asked: Asked) -> dict[str, Any]:
         "is_done_once": True,
         "tally": tally,
         "left": tally[Outcome.WAITING],
-        "badge_html": operation_badge(operation, still_open=still_open),
+        "badge_html": operation_badge(operation, still_open=still_open, failed=tally[Outcome.FAILED]),
         "bar": tally_bar(tally),
         "over_words": over_words(tally),
         "tenth": percent_over(tally) // 10 * 10,  # said aloud ten times, not at each change

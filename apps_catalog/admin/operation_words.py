@@ -43,12 +43,18 @@ OVER = (Outcome.DONE, Outcome.FAILED, Outcome.REFUSED, Outcome.TAKEN_BACK)
 STATES = {
     OperationState.RUNNING: (gettext_lazy("Running"), "running"),
     OperationState.CANCELLED: (gettext_lazy("Held back"), "warning"),
-    OperationState.DONE: (gettext_lazy("Done"), "done"),
+    OperationState.DONE: (gettext_lazy("Finished"), ""),
 }
 
 
-def operation_badge(operation: BulkOperation, *, still_open: int = 0) -> SafeString:
-    """still_open: devices that are sent what they are to do, and have not answered."""
+def operation_badge(operation: BulkOperation, *, still_open: int = 0, failed: int = 0) -> SafeString:
+    """still_open: devices that are sent what they are to do, and have not answered. failed: those that did not do it.
+
+    Where they were not counted, as in lists, that an operation has finished does not say that all went well.
+    """
+    if operation.state == OperationState.DONE and failed and not still_open:
+        words = ngettext("Finished, %(number)s failed", "Finished, %(number)s failed", failed)
+        return badge(words % {"number": f"{failed:,}"}, "failed")
     if operation.state == OperationState.DONE and still_open:
         return badge(_("Sent, waiting for answers"), "running")
     words, tone = STATES[OperationState(operation.state)]

@@ -12,11 +12,12 @@ from unfold.views import ChangeList
 from apps_catalog.admin.operation_page import Asked, context_of
 from apps_catalog.admin.operation_words import STATES, operation_badge, progress_bar
 from devices.admin.bulk_choice import Reach
-from devices.admin.bulk_forms import BulkForm
-from devices.models import BulkOperation
-from devices.services.bulk import SetChanged, check_repeatable, chosen, failed_devices, repeat
-from devices.services.bulk_orders import again
-from devices.services.errors import DeviceError, NotPossible
+from devices.admin.bulk_form import BulkForm
+from devices.admin.bulk_token import demanded_token, hidden_token, started_before, told_before
+from devices.models import BulkOperation, OperationKind
+from devices.services.bulk import check_repeatable, chosen, failed_devices, repeat
+from devices.services.bulk_orders import again, destroys
+from devices.services.errors import DeviceError, NotPossible, SetChanged
 from devices.services.operations import cancel, progress_of, resume
 from mdm.accounts.actors import who
 from mdm.accounts.admin_base import EmptyState, EndlessPaginator, Page, ReadOnlyAdmin, actor_of
@@ -73,6 +74,8 @@ class OperationAdmin(ReadOnlyAdmin):
 
     @display(description=gettext_lazy("Operation"))
     def what(self, operation: BulkOperation) -> str:
+        if operation.kind == OperationKind.SEND_COMMAND:  # the title says which
+            return operation.title
         return two_lines(operation.title, operation.get_kind_display())
 
     @display(description=gettext_lazy("State"))
@@ -96,7 +99,7 @@ class OperationAdmin(ReadOnlyAdmin):
         return time_tag(operation.finished_at)
 
     def detail(self, request: HttpRequest, obj: BulkOperation) -> HttpResponse:
-        context = context_of(obj, Asked.of(request))
+        context = context_of(obj, Asked.of(request)) | {"may_order": self.may(request, _needed_for(obj))}
         return self.page(request, "admin/operations/operation.html", title=obj.title, **context)
 
     def live(self, request: HttpRequest, operation: BulkOperation) -> HttpResponse:
@@ -122,6 +125,7 @@ class OperationAdmin(ReadOnlyAdmin):
         return self.done(request, _("It is held back. Devices that it has not reached stay as they are."), back)
 
     def resume(self, request: HttpRequest, operation: BulkOperation) -> HttpResponse:
+        self.demand(request, _needed_for(operation))
         back = self.url("change", operation.pk)
         try:
             resume(operation, actor_of(request))
@@ -130,8 +134,14 @@ class OperationAdmin(ReadOnlyAdmin):
         return self.done(request, _("It goes on where it was held back."), back)
 
     def repeat(self, request: HttpRequest, operation: BulkOperation) -> HttpResponse:
-        """The same once more, for the devices where it failed: what destroys is asked about as it was the first time."""
+        """The same once more, for the devices where it failed: what destroys is asked about as it was the first time.
+
+        `seen` is the number of devices that the person agrees to; `order` is of the form, see `bulk_token`.
+        """
+        self.demand(request, _needed_for(operation))
         back = self.url("change", operation.pk)
+        if address := started_before(request):
+            return self.done(request, told_before(), address)
         try:
             check_repeatable(operation)
         except NotPossible as error:
@@ -139,8 +149,8 @@ class OperationAdmin(ReadOnlyAdmin):
         number, wanted = chosen(failed_devices(operation), operation.account_id).count(), again(operation)
         if not number:
             return self._nothing_to_repeat(request, operation, _("It has failed on no device."))
-        if wanted.is_destructive:
-            self.demand(request, Action.DESTROY)
+        if request.method == "POST" and request.POST.get("seen") != str(number):
+            return self.refused(request, str(SetChanged(number)), self.url("repeat", operation.pk))
         form = BulkForm(
             posted(request),
             account=request.get_account(),
@@ -149,7 +159,7 @@ class OperationAdmin(ReadOnlyAdmin):
         )
         if request.method == "POST" and form.is_valid():
             try:
-                new = repeat(operation, actor_of(request), expected=number)
+                new = repeat(operation, actor_of(request), expected=number, token=demanded_token(request))
             except SetChanged as error:
                 return self.refused(request, str(error), self.url("repeat", operation.pk))
             except DeviceError as error:
@@ -169,6 +179,7 @@ class OperationAdmin(ReadOnlyAdmin):
             danger=wanted.is_destructive,
             button=ngettext("Repeat for %(number)s device", "Repeat for %(number)s devices", number)
             % {"number": f"{number:,}"},
+            hidden=[("seen", str(number)), hidden_token(request)],
             back=back,
             crumb=(operation.title, back),
         )
@@ -182,3 +193,8 @@ class OperationAdmin(ReadOnlyAdmin):
             back=self.url("change", operation.pk),
             crumb=(operation.title, self.url("change", operation.pk)),
         )
+
+
+def _needed_for(operation: BulkOperation) -> Action:
+    """For letting it go on, and for repeating it: what was needed to start it."""
+    return Action.DESTROY if destroys(operation) else Action.MANAGE_DEVICES

@@ -1,5 +1,6 @@
 """Doing something with many devices: what the list posts is asked about once more, then it becomes an operation."""
 
+from dataclasses import replace
 from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
@@ -9,15 +10,18 @@ from django.utils.translation import gettext as _
 
 from devices.admin.bulk_catalogue import BY_KEY, BulkOffer, commands_for_many, offers
 from devices.admin.bulk_choice import Choice, choice_of
+from devices.admin.bulk_command_forms import ManyCommandForm
 from devices.admin.bulk_confirmation import forget_confirmation
-from devices.admin.bulk_forms import FORMS, BulkForm, ManyCommandForm, ScriptForm
+from devices.admin.bulk_form import BulkForm
+from devices.admin.bulk_forms import FORMS, ScriptForm
+from devices.admin.bulk_token import demanded_token, hidden_token, started_before, told_before
 from devices.admin.bulk_words import button, consequence, consequence_of
 from devices.admin.send_command import alternatives_of, needed_for
-from devices.models import Device
-from devices.services.bulk import SetChanged, start
+from devices.models import Device, Platform
+from devices.services.bulk import start
 from devices.services.bulk_orders import CLEAR_PASSCODE, FOR_ONE_ONLY
-from devices.services.errors import DeviceError, NotPossible
-from devices.services.script_jobs import enrolled_macs, start_job
+from devices.services.errors import DeviceError, NotPossible, SetChanged
+from devices.services.script_jobs import start_job_for
 from mdm.accounts.admin_base import Page, actor_of
 from mdm.accounts.permissions import Action
 from mdm.protocol.errors import ProtocolError
@@ -38,7 +42,10 @@ class BulkPages:
         """`device=…` (each ticked one), or `all=1` and `query=` (the list's address); `action=` a key of the catalogue.
 
         What comes with `answered` is carried out, if `seen` still is the number of devices; otherwise it is asked.
+        `order` is of the form: sent twice, it leads to what it started.
         """
+        if address := started_before(request):
+            return self.done(request, told_before(), address)
         try:
             choice = choice_of(request, self.list_url)
         except NotPossible as error:
@@ -57,7 +64,7 @@ class BulkPages:
             reach=choice.reach,
             is_destructive=offer.is_destructive,
         )
-        return self._ask_about_many(request, choice, offer, form, sentence=consequence(offer.key, choice.reach.total))
+        return self._ask_about_many(request, choice, offer, form)
 
     # --- which action, which command ----------------------------------------------------------------------------------
     def _actions_for_many(self, request: HttpRequest, choice: Choice) -> HttpResponse:
@@ -99,11 +106,8 @@ class BulkPages:
             account=request.get_account(),
         )
         title = label(item) if item else _(known.label)
-        sentence = consequence_of(known, choice.reach.total)
         fields += [("item", item)] if item else []
-        return self._ask_about_many(
-            request, choice, offer, form, sentence=sentence, known=known, title=title, fields=fields
-        )
+        return self._ask_about_many(request, choice, offer, form, known=known, title=title, fields=fields)
 
     def _commands_for_many(
         self,
@@ -135,22 +139,21 @@ class BulkPages:
         offer: BulkOffer,
         form: AnyForm,
         *,
-        sentence: str,
         known: RequestType | None = None,
         title: str = "",
         fields: list[tuple[str, str]] | None = None,
     ) -> HttpResponse:
-        total, seen = choice.reach.total, request.POST.get("seen", "")
-        has_changed = bool(seen) and seen != str(total)
+        has_changed = any(request.POST.get(name) not in (None, "", value) for name, value in _numbers(choice, form))
         if form.is_bound and not has_changed and form.is_valid():
             try:
                 return redirect(self._start_for_many(request, choice, form))
-            except SetChanged as error:
-                has_changed, total = True, error.number
+            except SetChanged:  # in this moment: count once more
+                has_changed, choice = True, replace(choice)
             except (DeviceError, ProtocolError) as error:
                 form.add_error(None, str(error))
+        total = choice.reach.total
         if has_changed:
-            forget_confirmation(form)
+            forget_confirmation(form, total)
         title = title or str(offer.title)
         return self.page(
             request,
@@ -158,26 +161,35 @@ class BulkPages:
             title=title,
             status=422 if form.errors or has_changed else 200,
             form=form,
-            sentence=sentence,
+            sentence=consequence_of(known, total) if known else consequence(offer.key, total),
             reach=choice.reach,
             has_changed=has_changed,
             first=Device.objects.without_facts().filter(pk__in=choice.devices.order_by("pk").values("pk")[:NAMED]),
             more=max(total - NAMED, 0),
             is_destructive=known.destructive if known else offer.is_destructive,
             is_job=isinstance(form, ScriptForm),
+            macs=_macs(choice),
             button=button(title, total),
-            hidden=[*choice.fields, ("action", offer.key), *(fields or []), ("answered", "1"), ("seen", str(total))],
+            hidden=[
+                *choice.fields,
+                ("action", offer.key),
+                *(fields or []),
+                ("answered", "1"),
+                *_numbers(choice, form),
+                hidden_token(request),
+            ],
             back=choice.back,
         )
 
     def _start_for_many(self, request: HttpRequest, choice: Choice, form: AnyForm) -> str:
         """Returns where its progress is. Raises DeviceError, ProtocolError."""
-        account = request.get_account()
+        token = demanded_token(request)
         if isinstance(form, ScriptForm):
-            macs = enrolled_macs(account.pk).filter(pk__in=choice.devices.order_by().values("pk"))
-            job = start_job(
+            job = start_job_for(
                 form.cleaned_data["script"],
-                devices=list(macs.only("account_id", "platform", "state")),
+                choice.devices,
+                expected=_macs(choice),
+                token=token,
                 run_as=form.cleaned_data["run_as"],
                 timeout_seconds=form.cleaned_data["timeout_minutes"] * 60,
                 actor=actor_of(request),
@@ -186,11 +198,23 @@ class BulkPages:
         operation = start(
             choice.devices,
             form.wanted(),
-            account_id=account.pk,
+            account_id=request.get_account().pk,
             actor=actor_of(request),
             expected=choice.reach.total,
+            token=token,
         )
         return reverse("admin:devices_bulkoperation_change", args=[operation.pk])
+
+
+def _numbers(choice: Choice, form: AnyForm) -> list[tuple[str, str]]:
+    """What the person sees, and agrees to."""
+    macs = [("macs", str(_macs(choice)))] if isinstance(form, ScriptForm) else []
+    return [("seen", str(choice.reach.total)), *macs]
+
+
+def _macs(choice: Choice) -> int:
+    """How many could run a script."""
+    return choice.reach.numbers[Platform.MACOS.value, True]
 
 
 def _given(request: HttpRequest, name: str) -> str:

@@ -80,11 +80,18 @@ class Choice:
 
 
 def choice_of(request: HttpRequest, list_url: str) -> Choice | None:
-    """None when the request names no device. Raises NotPossible for more than can be ticked by hand."""
+    """None when the request names no device. Raises NotPossible for more than can be ticked by hand, or a long address."""
     account = request.get_account()
     given = request.POST if request.method == "POST" else request.GET
     if given.get("all") == "1":
-        query = given.get("query", "").lstrip("?")[:MOST_QUERY_CHARACTERS]
+        query = given.get("query", "").lstrip("?")
+        if len(query) > MOST_QUERY_CHARACTERS:
+            # Half of it would find more devices than the list showed.
+            raise NotPossible(
+                _(
+                    "The filters of the list are too long to choose devices by. Nothing was done: use fewer or shorter ones."
+                )
+            )
         back = f"{list_url}?{query}" if query else list_url
         return Choice(matching(request, query), [("all", "1"), ("query", query)], back)
     # Ticked boxes come one by one; what was asked once is sent on as one field.

@@ -21,11 +21,12 @@ def check_confirmation(form: forms.Form, number: int) -> None:
         form.add_error(CONFIRMATION, _("That is not the number of devices. Nothing was done."))
 
 
-def forget_confirmation(form: forms.Form) -> None:
-    """It was of another number: show it empty, and without a fault of the person's."""
+def forget_confirmation(form: forms.Form, number: int) -> None:
+    """It was of another number: ask for this one, show it empty, and without a fault of the person's."""
     if CONFIRMATION in form.fields:
         form.data = form.data.copy()
         form.data[CONFIRMATION] = ""
         form.fields[CONFIRMATION].required = False
+        form[CONFIRMATION].label = confirmation_field(number).label
         form.full_clean()
         form.errors.pop(CONFIRMATION, None)

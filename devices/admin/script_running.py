@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from devices.admin.bulk_token import demanded_token, hidden_token, started_before, told_before
 from devices.admin.script_forms import RunForm
 from devices.admin.script_words import length_words, macs
 from devices.models import Device, RunAs, Script, ScriptJob
@@ -30,8 +31,10 @@ class RunScriptPages:
         """`?device=` fills in a Mac, `?again=` the Macs on which that job failed.
 
         What is posted without `confirmed` is answered with the number of Macs. `confirmed` is the number that the person
-        saw: should there be more or fewer by now, it is asked again.
+        saw: should there be more or fewer by now, it is asked again. `order` is of the form: sent twice, it leads to its job.
         """
+        if address := started_before(request):
+            return self.done(request, told_before(), address)
         again = self._again(request, script)
         form = RunForm(posted(request), initial=self._first(request, again), account=request.get_account(), again=again)
         if request.method == "POST" and "change" not in request.POST and form.is_valid():
@@ -62,8 +65,9 @@ class RunScriptPages:
 
     def _start(self, request: HttpRequest, script: Script, form: RunForm) -> HttpResponse:
         try:
-            job = start_job(script, **form.targets(), **form.options(), actor=actor_of(request))
-        except NotPossible as error:  # the last of them left in this moment
+            token = demanded_token(request)
+            job = start_job(script, **form.targets(), **form.options(), actor=actor_of(request), token=token)
+        except NotPossible as error:  # for example, the last of them left in this moment
             return self.refused(request, str(error), self.url("run", script.pk))
         return redirect(reverse("admin:devices_scriptjob_change", args=[job.pk]))
 
@@ -86,7 +90,10 @@ class RunScriptPages:
             limit=length_words(timedelta(seconds=options["timeout_seconds"])),
             unknown=unknown,
             **options,
-            hidden=[(name, value) for name in names for value in request.POST.getlist(name)],
+            hidden=[
+                *((name, value) for name in names for value in request.POST.getlist(name)),
+                hidden_token(request),
+            ],
             confirmed=len(found),
         )
 

@@ -46,10 +46,19 @@ class BulkOperation(AccountScoped):
     next_push_at = models.DateTimeField(default=timezone.now, editable=False)
     actor_label = models.CharField("started by", max_length=200, blank=True)
     source = models.CharField(max_length=20, blank=True)
+    # Of the form that ordered it: sent twice, it is still one operation.
+    order_token = models.UUIDField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     finished_at = models.DateTimeField(null=True)
 
     class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "order_token"],
+                condition=Q(order_token__isnull=False),
+                name="one_operation_for_an_order",
+            )
+        ]
         indexes = [
             models.Index(fields=["account", "-id"], name="operation_newest_first"),
             models.Index(fields=["id"], condition=Q(state="running"), name="operation_running"),
@@ -99,6 +108,7 @@ class OperationOrder(AccountScoped, SecretHolder):
     request_type = models.CharField(max_length=64, blank=True)
     parameters = models.JSONField(default=dict, help_text="Apple's keys; secret ones are kept apart.")
     secrets = EncryptedJSONField(help_text="Secret parameters at their place, or a secret value.")
+    forgotten_at = models.DateTimeField(null=True, help_text="When its secrets were deleted: it cannot be given again.")
 
     def __str__(self) -> str:
         return f"{self.request_type or 'order'} of {self.operation_id}"

@@ -54,12 +54,21 @@ class ScriptJob(AccountScoped):
     api_key = models.ForeignKey(
         ApiKey, null=True, on_delete=models.SET_NULL, related_name="+", db_index=False, help_text="That began it."
     )
+    # Of the form that ordered it: sent twice, it is still one job.
+    order_token = models.UUIDField(null=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     cancelled_at = models.DateTimeField(null=True)
     finished_at = models.DateTimeField(null=True, editable=False, help_text="When its last Mac was done with it.")
 
     class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["account", "order_token"],
+                condition=Q(order_token__isnull=False),
+                name="one_script_job_for_an_order",
+            )
+        ]
         indexes = [models.Index(fields=["account", "id"], name="script_job_pages")]
 
     def __str__(self) -> str:

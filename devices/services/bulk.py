@@ -5,9 +5,10 @@ application but how many there are: memory and time of the request do not depend
 """
 
 from functools import partial
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
-from django.core.exceptions import EmptyResultSet
 from django.db import connection, transaction
 from django.db.models import IntegerField, Q, QuerySet, Value
 from django.db.models.functions import Cast
@@ -22,34 +23,36 @@ from devices.models import (
 from devices.services.bulk_orders import Wanted, again
 from devices.services.bulk_outcomes import Outcome, in_outcome
 from devices.services.due import TITLE_LENGTH
-from devices.services.errors import DeviceError, NotPossible
+from devices.services.errors import NotPossible, SetChanged
 from devices.services.operations import DONE_ONCE, nudge_steps
 from mdm.accounts.actors import Actor
+from mdm.common.many_rows import insert_selected
 from mdm.common.words import count_of
 from mdm.events.services import emit
 
 # Where doing the same again may end otherwise.
 CAN_BE_REPEATED = (Outcome.FAILED, Outcome.TAKEN_BACK)
-
-
-class SetChanged(DeviceError):
-    """There are more or fewer devices by now than the person agreed to; nothing was done. number: how many there are."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__(f"By now it would be {count_of(number, 'device')}. Nothing was done.")
-        self.number = number
+TOO_LATE = "It is too late to repeat it: what was sent is no longer kept."
 
 
 def start(
-    devices: QuerySet[Device], wanted: Wanted, *, account_id: int, actor: Actor, expected: int | None = None
+    devices: QuerySet[Device],
+    wanted: Wanted,
+    *,
+    account_id: int,
+    actor: Actor,
+    expected: int | None = None,
+    token: UUID | None = None,
 ) -> BulkOperation:
     """One operation for all devices of the account that the query finds at this moment, enrolled or not.
 
-    expected: how many there must be. Raises SetChanged, and NotPossible when there is none; then nothing is stored.
+    expected: how many there must be. token: of the form that orders it; should it have come before, what was started then is
+    returned, and nothing else is done. Raises SetChanged, and NotPossible when there is none; then nothing is stored.
     """
     with transaction.atomic():
-        operation = BulkOperation.objects.create(
-            account_id=account_id,
+        operation, is_new = _row(
+            account_id,
+            token,
             kind=wanted.kind,
             title=wanted.label[:TITLE_LENGTH],
             parameters={**wanted.parameters, "label": wanted.label},
@@ -57,6 +60,8 @@ def start(
             actor_label=actor.label[:200],
             source=actor.source,
         )
+        if not is_new:
+            return operation
         total = _freeze(chosen(devices, account_id), operation)
         if expected is not None and total != expected:
             raise SetChanged(total)
@@ -68,7 +73,7 @@ def start(
                 operation=operation,
                 request_type=wanted.request_type,
                 parameters=dict(wanted.order),
-                secrets=dict(wanted.secrets),
+                secrets=dict(wanted.secrets) or None,
             )
         operation.total = total
         operation.title = _title(wanted.label, total)
@@ -88,18 +93,28 @@ def start(
     return operation
 
 
-def repeat(operation: BulkOperation, actor: Actor, *, expected: int | None = None) -> BulkOperation:
-    """The same for those devices that could not do it, or from which it was taken back. Raises as `start`."""
+def repeat(
+    operation: BulkOperation, actor: Actor, *, expected: int | None = None, token: UUID | None = None
+) -> BulkOperation:
+    """The same for those devices that could not do it, or from which it was taken back. As `start`."""
     check_repeatable(operation)
     return start(
-        failed_devices(operation), again(operation), account_id=operation.account_id, actor=actor, expected=expected
+        failed_devices(operation),
+        again(operation),
+        account_id=operation.account_id,
+        actor=actor,
+        expected=expected,
+        token=token,
     )
 
 
 def check_repeatable(operation: BulkOperation) -> None:
-    """Raises NotPossible for what the reconciler does: it repeats what failed by itself."""
+    """Raises NotPossible for what the reconciler does (it repeats what failed by itself), and where the order was forgotten."""
     if operation.kind not in DONE_ONCE:
         raise NotPossible("What failed is tried again by itself.")
+    order = getattr(operation, "order", None)
+    if order is not None and order.forgotten_at:
+        raise NotPossible(TOO_LATE)
 
 
 def failed_devices(operation: BulkOperation) -> QuerySet[Device]:
@@ -122,24 +137,21 @@ def _title(label: str, total: int) -> str:
 
 def _freeze(devices: QuerySet[Device], operation: BulkOperation) -> int:
     """One statement for any number of devices: what they are stays in the database."""
-    rows = devices.order_by("pk").values_list(
-        "account_id",
-        Cast(Value(operation.pk), IntegerField()),
-        "pk",
-        Value(StepState.WAITING.value),
-        Value(""),
-    )
-    try:
-        sql, values = rows.query.sql_with_params()
-    except EmptyResultSet:
-        return 0
-    with connection.cursor() as cursor:
-        cursor.execute(
-            # Our own names of tables and columns; whatever came from outside is among the values.
-            f"INSERT INTO {OperationDevice._meta.db_table} (account_id, operation_id, device_id, state, fault) {sql}",
-            values,
-        )
-        return max(cursor.rowcount, 0)
+    columns = {
+        "account_id": "account_id",
+        "operation_id": Cast(Value(operation.pk), IntegerField()),
+        "device_id": "pk",
+        "state": Value(StepState.WAITING.value),
+        "fault": Value(""),
+    }
+    return insert_selected(OperationDevice, devices.order_by("pk"), columns)
+
+
+def _row(account_id: int, token: UUID | None, **values: Any) -> tuple[BulkOperation, bool]:
+    """The operation, and whether it is new. Who comes with a token that is just being used waits for the other."""
+    if token is None:
+        return BulkOperation.objects.create(account_id=account_id, **values), True
+    return BulkOperation.objects.get_or_create(account_id=account_id, order_token=token, defaults=values)
 
 
 def _tell_planner() -> None:

@@ -52,6 +52,12 @@ def is_destructive(request_type: str) -> bool:
     return known is not None and known.destructive
 
 
+def destroys(operation: BulkOperation) -> bool:
+    """Whether what it does with its devices cannot be taken back: then only those who may start it may let it go on."""
+    order = getattr(operation, "order", None)
+    return order is not None and is_destructive(order.request_type)
+
+
 def refresh_inventory() -> Wanted:
     return Wanted(OperationKind.REFRESH, str(OperationKind.REFRESH.label))
 

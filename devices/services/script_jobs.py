@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from functools import partial
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Count, Q, QuerySet
@@ -26,19 +26,18 @@ from devices.models import (
     ScriptJob,
     ScriptRun,
 )
-from devices.services.errors import NotPossible
+from devices.services.errors import NotPossible, SetChanged
 from devices.services.memberships import named_in
+from devices.services.script_beginnings import begin, freeze_runs
 from devices.services.script_endings import tell_finished
-from mdm.accounts.actors import Actor, Source
+from mdm.accounts.actors import Actor
 from mdm.common.batches import batches
-from mdm.common.nudge import nudge_named
 from mdm.events.services import emit
 
 LISTED_FOR = timedelta(days=30)
 MAX_REGEX_LENGTH = 500
 TIMEOUT_SECONDS = 3600
 MAX_TIMEOUT_SECONDS = 86_400
-PROVIDER = "devices.tasks.provide_script_agents"
 BATCH = 1000
 DELETED_AT_ONCE = 20  # jobs, each with up to thousands of runs
 NAMED_IN_ERRORS = 10
@@ -74,50 +73,68 @@ def start_job(
     timeout_seconds: int = TIMEOUT_SECONDS,
     run_as: str = RunAs.ROOT,
     actor: Actor,
+    token: UUID | None = None,
 ) -> ScriptJob:
     """Set the script, as it is now, to run on the devices, and on all enrolled Macs of the groups. Everything is the account's.
 
     custom_attribute gets the output of each Mac where the script ends well, without whatever the regex matches; alone, the
     regex has no meaning, and is not kept. timeout_seconds: the Mac ends the script after so long. run_as: one of RunAs.
+    token: of the form that orders it; should it have come before, the job that was started then is returned, and no other.
     Raises NotPossible for a device that is not an enrolled Mac, for a regex, a time or a user that is none, and when no
     Mac is left.
     """
     check_regex(custom_attribute_regex)
+    _check_options(timeout_seconds, run_as)
+    targets = macs_among(script.account_id, devices, device_groups, assignment_groups)
+
+    def queue(job: ScriptJob) -> int:
+        runs = (ScriptRun(account_id=job.account_id, job=job, device_id=pk) for pk in targets)
+        ScriptRun.objects.bulk_create(runs, batch_size=BATCH)
+        return len(targets)
+
+    return begin(
+        script,
+        queue,
+        token=token,
+        actor=actor,
+        name=name,
+        custom_attribute=custom_attribute,
+        custom_attribute_regex=custom_attribute_regex if custom_attribute else "",
+        is_output_secret=bool(custom_attribute and custom_attribute.is_secret),
+        timeout_seconds=timeout_seconds,
+        run_as=run_as,
+    )
+
+
+def start_job_for(
+    script: Script,
+    devices: QuerySet[Device],
+    *,
+    expected: int,
+    timeout_seconds: int = TIMEOUT_SECONDS,
+    run_as: str = RunAs.ROOT,
+    actor: Actor,
+    token: UUID | None = None,
+) -> ScriptJob:
+    """The same for all enrolled Macs that the query finds at this moment, however many: they stay in the database.
+
+    expected: how many there must be; SetChanged is raised where there are more or fewer. All else as `start_job`.
+    """
+    _check_options(timeout_seconds, run_as)
+
+    def queue(job: ScriptJob) -> int:
+        total = freeze_runs(macs_in(devices, job.account_id), job)
+        if total != expected:
+            raise SetChanged(total, "Mac")
+        return total
+
+    return begin(script, queue, token=token, actor=actor, timeout_seconds=timeout_seconds, run_as=run_as)
+
+
+def _check_options(timeout_seconds: int, run_as: str) -> None:
     check_timeout(timeout_seconds)
     if run_as not in RunAs.values:
         raise NotPossible(f"run_as is none of {', '.join(RunAs.values)}.")
-    targets = macs_among(script.account_id, devices, device_groups, assignment_groups)
-    if not targets:
-        raise NotPossible("There is no enrolled Mac among these devices and groups.")
-    with transaction.atomic():
-        job = ScriptJob.objects.create(
-            account_id=script.account_id,
-            script=script,
-            name=name,
-            script_name=script.name,
-            content=script.content,
-            variable_support=script.variable_support,
-            custom_attribute=custom_attribute,
-            custom_attribute_regex=custom_attribute_regex if custom_attribute else "",
-            is_output_secret=bool(custom_attribute and custom_attribute.is_secret),
-            timeout_seconds=timeout_seconds,
-            run_as=run_as,
-            created_by=f"API ({actor.label})" if actor.source == Source.API else actor.label,
-            api_key_id=actor.api_key_id,
-        )
-        ScriptRun.objects.bulk_create(
-            (ScriptRun(account_id=job.account_id, job=job, device_id=pk) for pk in targets), batch_size=BATCH
-        )
-        emit(
-            "script_job.created",
-            account_id=job.account_id,
-            actor=actor,
-            job_id=job.job_id,
-            script_name=job.script_name,
-            device_count=len(targets),
-        )
-        transaction.on_commit(partial(nudge_named, PROVIDER))
-    return job
 
 
 def check_regex(pattern: str, *, name: str = "custom_attribute_regex") -> None:
@@ -170,6 +187,11 @@ def enrolled_macs(account_id: int) -> QuerySet[Device]:
     return Device.objects.filter(
         account_id=account_id, platform=Platform.MACOS, state=DeviceState.ENROLLED, removed_at=None
     )
+
+
+def macs_in(devices: QuerySet[Device], account_id: int) -> QuerySet[Device]:
+    """Those of the query that may run a script, each once, whatever it joins and sorts by."""
+    return enrolled_macs(account_id).filter(pk__in=devices.order_by().values("pk"))
 
 
 def failed_macs(job: ScriptJob) -> list[Device]:

@@ -4,12 +4,14 @@ On PostgreSQL one statement with an array for each column whose values differ, w
 prepared statement once for each row. For models without parents and database defaults: all of ours.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from django.core.exceptions import EmptyResultSet
 from django.db import DEFAULT_DB_ALIAS, connections, models
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models.expressions import Expression
 from django.utils import timezone
 
 from mdm.common.batches import batches
@@ -35,6 +37,33 @@ def insert_many(rows: Sequence[models.Model]) -> None:
                 cursor.execute(f"INSERT INTO {table} ({names}) SELECT {selected}", values)
             else:
                 cursor.executemany(f"INSERT INTO {table} ({names}) VALUES ({marks})", _by_row(columns))  # noqa: S608
+
+
+class RandomUuid(models.Func):
+    """Another one for each row, made by the database."""
+
+    template = "gen_random_uuid()"
+    arity = 0
+    output_field = models.UUIDField()
+
+    def as_sqlite(self, compiler: Any, connection: BaseDatabaseWrapper, **context: Any) -> tuple[str, Sequence[Any]]:
+        return self.as_sql(compiler, connection, template="lower(hex(randomblob(16)))", **context)
+
+
+def insert_selected(model: type[models.Model], chosen: models.QuerySet, columns: Mapping[str, str | Expression]) -> int:
+    """Insert a row of the model for each row that the query finds, by one statement: none of them comes here.
+
+    columns: each column of the model that must have a value → a field of the query's model, or an expression. Returns how many.
+    """
+    try:
+        sql, values = chosen.values_list(*columns.values()).query.sql_with_params()
+    except EmptyResultSet:
+        return 0  # the query itself says that there is none
+    names = ", ".join(map(_quoted, columns))
+    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+        # Our own names of tables and columns; whatever came from outside is among the values.
+        cursor.execute(f"INSERT INTO {_table(model)} ({names}) {sql}", values)
+        return max(cursor.rowcount, 0)
 
 
 def update_many(rows: Sequence[models.Model], names: Sequence[str]) -> None:

@@ -1,6 +1,8 @@
 """Doing something with many devices: from what the list sends, over the question, to the operation."""
 
+from unittest import mock
 from urllib.parse import urlencode
+from uuid import uuid4
 
 from django.contrib.auth.models import AnonymousUser
 from django.db import connection
@@ -9,6 +11,7 @@ from django.test import RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from devices.admin import bulk as bulk_page
 from devices.admin.bulk_catalogue import OFFERS, offers
 from devices.models import AssignmentMember, AttributeValue, BulkOperation, Device, OperationDevice, ScriptJob
 from devices.services.bulk_steps import work_on_operations
@@ -18,8 +21,10 @@ from tests.admin.base import AdminTestCase
 from tests.factories import (
     make_assignment_group,
     make_attribute,
+    make_attribute_value,
     make_device,
     make_group,
+    make_operation,
     make_script,
 )
 
@@ -41,7 +46,7 @@ class BulkTestCase(AdminTestCase):
     def answer(self, action: str, role: str = Role.ADMIN, **data: object) -> HttpResponse:
         """As the form posts it, with everything that stood in its hidden fields."""
         hidden = {"devices": ",".join(map(str, self.chosen())), "action": action, "answered": "1", "seen": "3"}
-        return self.people[role].post(self.page_url, hidden | data)
+        return self.people[role].post(self.page_url, hidden | {"order": str(uuid4())} | data)
 
     def assert_started(self, response: HttpResponse, title: str) -> BulkOperation:
         operation = BulkOperation.objects.latest("pk")
@@ -65,7 +70,7 @@ class ChoosingTest(BulkTestCase):
         given = {"all": "1", "query": urlencode({"q": "Phone"}), "action": "refresh"}
         response = self.client.post(self.page_url, given)
         self.assertContains(response, "Ask 3 devices for everything")
-        response = self.client.post(self.page_url, given | {"answered": "1", "seen": "3"})
+        response = self.client.post(self.page_url, given | {"answered": "1", "seen": "3", "order": str(uuid4())})
         self.assert_started(response, "Refresh inventory: 3 devices")
 
     def test_a_single_device_is_said_in_the_singular(self) -> None:
@@ -107,6 +112,15 @@ class ChoosingTest(BulkTestCase):
         response = self.client.post(self.page_url, {"devices": pks, "action": "restart"}, follow=True)
         self.assertContains(response, "At most 1,000 devices can be ticked.")
 
+    def test_filters_that_are_too_long_are_refused_and_not_cut(self) -> None:
+        group = make_group(self.account, "Sales")
+        for length, is_taken in ((3900, True), (4100, False)):
+            query = f"nothing={'x' * length}&group={group.pk}"
+            response = self.client.post(self.page_url, {"all": "1", "query": query, "action": "refresh"}, follow=True)
+            with self.subTest(length=length):
+                words = "No device is chosen" if is_taken else "The filters of the list are too long"
+                self.assertContains(response, words)
+
     def test_a_thousand_ticked_devices_are_read(self) -> None:
         response = self.client.post(self.page_url, {"device": list(range(1, 1001)), "action": "refresh"})
         self.assertEqual(response.status_code, 200)
@@ -143,6 +157,20 @@ class ConfirmingTest(BulkTestCase):
         response = self.client.post(self.page_url, given)
         self.assertContains(response, "it would be 4 devices now. Nothing was done; look again.", status_code=422)
         self.assertContains(response, "Type 4 to confirm", status_code=422)
+        self.assertFalse(BulkOperation.objects.exists())
+
+    def test_a_set_that_changes_in_the_very_moment_is_asked_about_with_its_new_number(self) -> None:
+        given = {"all": "1", "query": "q=Phone", "action": "restart", "answered": "1", "order": str(uuid4())}
+        make = bulk_page.start
+
+        def start(*arguments: object, **options: object) -> BulkOperation:
+            make_device(self.account, name="Phone 4")
+            return make(*arguments, **options)
+
+        with mock.patch.object(bulk_page, "start", start):
+            response = self.client.post(self.page_url, given | {"seen": "3", "confirmation": "3"})
+        for words in ("Restart 4 devices", "it would be 4 devices now", "Type 4 to confirm", 'name="seen" value="4"'):
+            self.assertContains(response, words, status_code=422)
         self.assertFalse(BulkOperation.objects.exists())
 
     def test_what_destroys_is_for_those_who_may_and_the_server_refuses_the_others(self) -> None:
@@ -256,6 +284,28 @@ class ActionsTest(BulkTestCase):
         work_on_operations()
         self.assertEqual({row.value for row in AttributeValue.objects.filter(attribute=attribute)}, {"12"})
 
+    def test_values_are_taken_away_only_if_that_is_said(self) -> None:
+        attribute = make_attribute(self.account, "room")
+        make_attribute_value(self.devices[0], attribute, "12")
+        for given in (
+            {},
+            {"attribute": attribute.pk},
+            {"attribute": attribute.pk, "value": "3", "clears": "on"},
+            {"value": "3"},
+        ):
+            self.assertEqual(self.answer("set_attribute", **given).status_code, 422, given)
+        self.assertFalse(BulkOperation.objects.exists())
+        response = self.answer("set_attribute", attribute=attribute.pk, clears="on")
+        self.assert_started(response, "Clear room: 3 devices")
+        work_on_operations()
+        self.assertFalse(AttributeValue.objects.filter(attribute=attribute).exists())
+
+    def test_no_group_is_chosen_for_anybody(self) -> None:
+        make_assignment_group(self.account)
+        for action in ("move", "join_group"):
+            self.assertEqual(self.answer(action).status_code, 422, action)
+        self.assertFalse(BulkOperation.objects.exists())
+
     def test_the_agent_is_sent_to_the_macs(self) -> None:
         self.assert_started(self.answer("send_agent"), "Send the script agent: 3 devices")
 
@@ -271,6 +321,69 @@ class ActionsTest(BulkTestCase):
         job = ScriptJob.objects.get()
         self.assertRedirects(response, self.url(ScriptJob, "change", job.pk))
         self.assertEqual((job.runs.get().device_id, job.timeout_seconds), (mac.pk, 300))
+
+    def test_a_script_runs_on_as_many_macs_as_were_shown(self) -> None:
+        script = make_script(self.account)
+        self.devices[:2] = [make_device(self.account, platform="macOS") for _ in range(2)]
+        self.assertContains(self.ask("run_script"), "It runs on 2 enrolled Macs.")
+        given = {"script": script.pk, "run_as": "root", "timeout_minutes": "5"}
+        response = self.answer("run_script", **given, macs="1")
+        self.assertContains(response, "Nothing was done; look again.", status_code=422)
+        self.assertFalse(ScriptJob.objects.exists())
+        self.answer("run_script", **given, macs="2")
+        self.assertEqual(ScriptJob.objects.get().runs.count(), 2)
+
+
+class SentTwiceTest(BulkTestCase):
+    def order(self, response: HttpResponse) -> str:
+        return dict(response.context["hidden"])["order"]
+
+    def test_a_form_that_is_sent_twice_starts_one_operation_and_leads_to_it(self) -> None:
+        order = self.order(self.ask("restart"))
+        first, second = (self.answer("restart", confirmation="3", order=order) for _ in range(2))
+        self.assert_started(first, "Restart: 3 devices")
+        self.assert_started(second, "Restart: 3 devices")
+        self.assertEqual(BulkOperation.objects.count(), 1)
+
+    def test_it_leads_there_even_if_the_devices_are_others_by_now(self) -> None:
+        order = self.order(self.ask("restart"))
+        self.answer("restart", confirmation="3", order=order)
+        Device.objects.all().delete()
+        self.assertEqual(self.answer("restart", confirmation="3", order=order).status_code, 302)
+        self.assertEqual(BulkOperation.objects.count(), 1)
+
+    def test_two_at_the_same_moment_are_one(self) -> None:
+        """Neither sees the other's row beforehand: the database decides."""
+        order = str(uuid4())
+        with mock.patch.object(bulk_page, "started_before", return_value=""):
+            addresses = {self.answer("restart", confirmation="3", order=order).url for _ in range(2)}
+        self.assertEqual((len(addresses), BulkOperation.objects.count()), (1, 1))
+
+    def test_a_script_is_run_once(self) -> None:
+        make_device(self.account, platform="macOS")
+        self.devices = list(Device.objects.filter(platform="macOS"))
+        given = {"script": make_script(self.account).pk, "run_as": "root", "timeout_minutes": "5", "seen": "1"}
+        order = str(uuid4())
+        with mock.patch.object(bulk_page, "started_before", return_value=""):
+            addresses = {self.answer("run_script", **given, order=order).url for _ in range(2)}
+        addresses.add(self.answer("run_script", **given, order=order).url)
+        self.assertEqual((len(addresses), ScriptJob.objects.count()), (1, 1))
+
+    def test_each_form_has_its_own_and_one_that_was_refused_keeps_it(self) -> None:
+        order = self.order(self.ask("restart"))
+        self.assertNotEqual(self.order(self.ask("restart")), order)
+        self.assertEqual(self.order(self.answer("restart", confirmation="no", order=order)), order)
+
+    def test_without_one_nothing_is_done(self) -> None:
+        for order in ("", "nonsense"):
+            response = self.answer("refresh", order=order)
+            self.assertContains(response, "nothing was done. Please look once more", status_code=422)
+        self.assertFalse(BulkOperation.objects.exists())
+
+    def test_an_order_of_another_account_leads_nowhere(self) -> None:
+        theirs = make_operation(self.other_account, order_token=uuid4())
+        response = self.answer("refresh", order=str(theirs.order_token))
+        self.assert_started(response, "Refresh inventory: 3 devices")
 
 
 class AnyCommandTest(BulkTestCase):

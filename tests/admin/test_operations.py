@@ -1,6 +1,8 @@
 """Operations: changes that concern many devices, watched and held back."""
 
+from datetime import timedelta
 from unittest import mock
+from uuid import uuid4
 
 from django.db import connection
 from django.http import HttpResponse
@@ -9,7 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps_catalog.admin import operation_page
-from devices.models import BulkOperation, Device, OperationDevice, OperationState, StepState
+from apps_catalog.admin import operations as operations_page
+from devices.models import BulkOperation, Device, OperationDevice, OperationOrder, OperationState, StepState
 from devices.services.bulk import start
 from devices.services.bulk_orders import move_to, send_command
 from devices.services.bulk_steps import work_on_operations
@@ -185,6 +188,12 @@ class StepsPageTest(AdminTestCase):
             self.assertContains(response, words)
         self.assertContains(response, self.url(Command, "change", Command.objects.first().pk))
 
+    def test_one_that_did_not_go_well_does_not_look_as_if(self) -> None:
+        self.end_all()
+        self.assertContains(self.client.get(self.page), "Sent, waiting for answers")
+        self.end(self.devices[2], State.ACKNOWLEDGED)
+        self.assertContains(self.client.get(self.page), "Finished, 1 failed")
+
     def test_each_number_leads_to_its_devices(self) -> None:
         self.end_all()
         response = self.client.get(self.page, {"outcome": "failed"})
@@ -238,11 +247,65 @@ class StepsPageTest(AdminTestCase):
         self.assertContains(self.client.get(self.page), "Repeat for the 2 that failed")
         response = self.client.get(self.repeat_url)
         self.assertContains(response, "Restart once more, on the 2 devices where it failed or was taken back.")
-        self.assertEqual(self.client.post(self.repeat_url, {"confirmation": "5"}).status_code, 422)
-        response = self.client.post(self.repeat_url, {"confirmation": "2"})
+        self.assertEqual(self.repeat(confirmation="5").status_code, 422)
+        response = self.repeat()
         new = BulkOperation.objects.latest("pk")
         self.assertRedirects(response, self.url(BulkOperation, "change", new.pk))
         self.assertEqual((new.title, new.actor_label), ("Restart: 2 devices", "admin@acme.example"))
+
+    def repeat(self, **data: object) -> HttpResponse:
+        """As the form posts it, with everything that stood in its hidden fields."""
+        given = {"confirmation": "2", "seen": "2", "order": str(uuid4())}
+        return self.client.post(self.repeat_url, given | data)
+
+    def test_it_is_repeated_for_as_many_as_were_agreed_to(self) -> None:
+        self.end_all()
+        self.assertEqual(dict(self.client.get(self.repeat_url).context["hidden"])["seen"], "2")
+        self.end(self.devices[0], State.FAILED)
+        for data in ({}, {"confirmation": "3"}, {"seen": ""}):
+            response = self.repeat(**data)
+            self.assertRedirects(response, self.repeat_url, fetch_redirect_response=False)
+            self.assertContains(self.client.get(self.repeat_url), "By now it would be 3 devices. Nothing was done.")
+        self.assertEqual(BulkOperation.objects.count(), 1)
+
+    def test_a_repetition_that_is_sent_twice_is_one(self) -> None:
+        self.end_all()
+        order = dict(self.client.get(self.repeat_url).context["hidden"])["order"]
+        addresses = {self.repeat(order=order).url for _ in range(2)}
+        with mock.patch.object(operations_page, "started_before", return_value=""):
+            addresses.add(self.repeat(order=order).url)
+        self.assertEqual((len(addresses), BulkOperation.objects.count()), (1, 2))
+        self.assertContains(self.client.get(self.page), "This was started already.")
+        self.repeat(order="")
+        self.assertEqual(BulkOperation.objects.count(), 2)
+
+    def test_where_its_secrets_were_deleted_it_is_too_late_to_repeat_it(self) -> None:
+        self.end_all()
+        OperationOrder.objects.update(forgotten_at=timezone.now() - timedelta(days=1))
+        for response in (self.client.get(self.repeat_url), self.repeat()):
+            self.assertContains(response, "It is too late to repeat it: what was sent is no longer kept.")
+        self.assertEqual(BulkOperation.objects.count(), 1)
+
+    def test_what_destroys_goes_on_for_those_who_may_start_it(self) -> None:
+        resume_url = self.url(BulkOperation, "resume", self.operation.pk)
+        self.end_all()
+        BulkOperation.objects.update(state=OperationState.CANCELLED)
+        page = self.people[Role.OPERATOR].get(self.page)
+        self.assertNotContains(page, resume_url)
+        self.assertNotContains(page, self.repeat_url)
+        self.assertEqual(self.people[Role.OPERATOR].post(resume_url).status_code, 403)
+        self.assertEqual(BulkOperation.objects.get().state, OperationState.CANCELLED)
+        self.assertContains(self.client.get(self.page), resume_url)
+        self.client.post(resume_url)
+        self.assertEqual(BulkOperation.objects.get().state, OperationState.RUNNING)
+
+    def test_what_destroys_nothing_goes_on_for_operators(self) -> None:
+        resume_url = self.url(BulkOperation, "resume", self.operation.pk)
+        BulkOperation.objects.update(state=OperationState.CANCELLED)
+        OperationOrder.objects.update(request_type="SecurityInfo")
+        self.assertContains(self.people[Role.OPERATOR].get(self.page), resume_url)
+        self.people[Role.OPERATOR].post(resume_url)
+        self.assertEqual(BulkOperation.objects.get().state, OperationState.RUNNING)
 
     def test_repeating_is_for_those_who_may_do_it_the_first_time(self) -> None:
         self.end_all()

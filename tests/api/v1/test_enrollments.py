@@ -147,6 +147,13 @@ class InvitationTest(AccountTestCase):
         self.assertIn("give an e-mail address, not a phone number", response.json()["errors"][0]["title"])
         self.assertFalse(Event.objects.exists())
 
+    @override_settings(EMAIL_BACKEND="django.core.mail.backends.console.EmailBackend")
+    def test_without_a_mail_server_addresses_are_refused_in_plain_words(self):
+        response = self.api.post(self.url, {"contact": "sara@example.com"})
+        self.assertEqual(response.status_code, 422)
+        self.assertIn("This server sends no e-mail", response.json()["errors"][0]["title"])
+        self.assertFalse(Invitation.objects.exists())
+
     @override_settings(INVITATIONS_PER_HOUR=2)
     def test_too_many_in_an_hour_are_told_when_to_come_again(self):
         for minutes in (45, 5):

@@ -2,7 +2,7 @@
 
 from unittest import mock
 
-from devices.models import BulkOperation, Device, DueDevice, OperationKind, OperationState
+from devices.models import BulkOperation, Device, DueDevice, OperationKind, OperationOrder, OperationState
 from devices.services import due
 from mdm.accounts.models import ApiKey
 from mdm.commands.models import Command
@@ -146,6 +146,21 @@ class WhoMayTest(OperationsTestCase):
         title = "This API key may not change operations: it lacks the scope operations:write."
         self.assertEqual((response.status_code, response.json()["errors"]), (403, [{"title": title}]))
         self.assertEqual(self.limited(operations="write").post(path).status_code, 204)
+
+    def test_what_sends_devices_something_goes_on_for_keys_that_may_change_devices_too(self):
+        operation = make_operation(self.account, state=OperationState.CANCELLED, kind=OperationKind.SEND_COMMAND)
+        order = OperationOrder.objects.create(account=self.account, operation=operation, request_type="EraseDevice")
+        path = f"{URL}/{operation.pk}/resume"
+        for scopes in ({}, {"devices": "read"}):
+            response = self.limited(operations="write", **scopes).post(path)
+            title = "This API key may not change devices: it lacks the scope devices:write."
+            self.assertEqual((response.status_code, response.json()["errors"]), (403, [{"title": title}]))
+        self.assertEqual(self.get(operation)["state"], "cancelled")
+        self.assertEqual(self.limited(operations="write", devices="write").post(path).status_code, 204)
+        order.delete()
+        for what in ("cancel", "resume"):
+            path = f"{URL}/{operation.pk}/{what}"
+            self.assertEqual(self.limited(operations="write").post(path).status_code, 204)
 
     def test_strangers_get_404(self):
         operation = make_operation(self.account)

@@ -39,7 +39,7 @@ class WebhooksReadTest(AccountTestCase):
                 "events": ["device.enrolled"],
                 "format": "native",
                 "enabled": True,
-                "state": "working",
+                "state": "untried",
                 "failing_since": None,
                 "paused_at": None,
                 "pending": 0,

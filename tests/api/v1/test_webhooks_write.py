@@ -223,7 +223,9 @@ class ResumeTest(WebhookTestCase):
     def setUp(self):
         super().setUp()
         now = timezone.now()
-        self.webhook = make_webhook(self.account, failing_since=now, paused_at=now, failures=9, rests_until=now)
+        self.webhook = make_webhook(
+            self.account, failing_since=now, paused_at=now, failures=9, rests_until=now, claimed_until=now
+        )
         self.url = f"{URL}/{self.webhook.pk}/resume"
 
     def test_it_goes_on_as_if_it_had_never_failed(self):

@@ -1,9 +1,13 @@
 """Doing something with many devices: the set is frozen at the start, and what was done may be repeated where it failed."""
 
+import threading
 from unittest import mock
+from uuid import uuid4
 
 from django.db import connection
+from django.test import TransactionTestCase
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from devices.models import (
     BulkOperation,
@@ -33,7 +37,7 @@ from mdm.protocol.request_types import InvalidCommand, Request
 from mdm.protocol.request_types.lock import device_lock
 from mdm.protocol.request_types.power import restart_device
 from tests.base import AccountTestCase
-from tests.factories import make_attribute, make_device
+from tests.factories import make_account, make_attribute, make_device
 
 ACTOR = Actor(Source.ADMIN, label="ann@example.com")
 
@@ -84,6 +88,19 @@ class StartTest(AccountTestCase):
             self.start(expected=2)
         self.assertEqual(raised.exception.number, 3)
         self.assertFalse(BulkOperation.objects.exists() or OperationDevice.objects.exists() or Event.objects.exists())
+
+    def test_one_order_is_one_operation_and_what_was_refused_may_be_ordered_again(self) -> None:
+        token = uuid4()
+        with self.assertRaises(SetChanged):
+            self.start(token=token, expected=2)
+        operation = self.start(token=token, expected=3)
+        make_device(self.account)
+        self.assertEqual(self.start(token=token, expected=3), operation)
+        self.assertEqual((OperationDevice.objects.count(), Event.objects.count()), (3, 1))
+        self.assertNotEqual(self.start(token=uuid4()), operation)
+        self.start()
+        self.start()
+        self.assertEqual(BulkOperation.objects.count(), 4)
 
     def test_nobody_is_no_operation(self) -> None:
         for none in (Device.objects.none(), Device.objects.filter(name="no such name")):
@@ -151,6 +168,30 @@ class StartTest(AccountTestCase):
         self.assertFalse(refresh_inventory().is_destructive)
 
 
+class AtTheSameMomentTest(TransactionTestCase):
+    def test_one_order_is_one_operation(self) -> None:
+        account, token, begin = make_account(), uuid4(), threading.Barrier(3)
+        for _ in range(3):
+            make_device(account)
+        found: list[int] = []
+
+        def order() -> None:
+            begin.wait()
+            try:
+                values = {"account_id": account.pk, "actor": ACTOR, "expected": 3, "token": token}
+                found.append(start(Device.objects.all(), refresh_inventory(), **values).pk)
+            finally:
+                connection.close()
+
+        clicks = [threading.Thread(target=order) for _ in range(3)]
+        for click in clicks:
+            click.start()
+        for click in clicks:
+            click.join()
+        self.assertEqual(found, [BulkOperation.objects.get().pk] * 3)
+        self.assertEqual(OperationDevice.objects.count(), 3)
+
+
 class ProgressOfStepsTest(AccountTestCase):
     def setUp(self) -> None:
         super().setUp()
@@ -207,6 +248,11 @@ class RepeatTest(AccountTestCase):
         with self.assertRaises(SetChanged):
             repeat(self.operation, ACTOR, expected=2)
         self.assertEqual(BulkOperation.objects.count(), 1)
+
+    def test_an_order_whose_secrets_were_deleted_is_not_given_again(self) -> None:
+        OperationOrder.objects.update(secrets=None, forgotten_at=timezone.now())
+        with self.assertRaisesRegex(NotPossible, "too late"):
+            repeat(BulkOperation.objects.get(), ACTOR)
 
     def test_what_the_reconciler_does_is_not_repeated(self) -> None:
         BulkOperation.objects.update(kind=OperationKind.RECONCILE)

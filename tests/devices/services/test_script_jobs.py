@@ -9,7 +9,8 @@ from uuid import uuid4
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key
-from django.db import transaction
+from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from devices.models import AgentKey, Device, DeviceState, RunState, ScriptAgent, ScriptJob, ScriptRun
@@ -18,9 +19,10 @@ from devices.services.agent_keys import agent_key, sign
 from devices.services.agent_program import launch_daemon
 from devices.services.attributes import delete_attribute, values_of
 from devices.services.devices import remove_device
+from devices.services.errors import NotPossible, SetChanged
 from devices.services.script_agent import agent_profile, find_agent, provide_agents
 from devices.services.script_answers import End, take_end
-from devices.services.script_jobs import start_job
+from devices.services.script_jobs import start_job, start_job_for
 from devices.services.script_orders import order_id
 from devices.services.script_output import apply_outputs, without_matches
 from devices.tasks import tend_script_jobs
@@ -63,6 +65,51 @@ class StartTest(JobsTestCase):
     def test_people_are_named_by_their_address(self):
         job = start_job(self.script, devices=[self.mac], actor=Actor(Source.ADMIN, "owner@example.com"))
         self.assertEqual(job.created_by, "owner@example.com")
+
+    def test_of_many_devices_the_macs_that_are_enrolled_run_it_and_stay_in_the_database(self):
+        macs = [self.mac, *(make_device(self.account, platform="macOS") for _ in range(3))]
+        make_device(self.account)
+        make_device(self.account, platform="macOS", enrolled=False)
+        make_device(self.other_account, platform="macOS")
+        with self.captureOnCommitCallbacks(), CaptureQueriesContext(connection) as few:
+            job = start_job_for(self.script, Device.objects.all(), expected=4, actor=SYSTEM)
+        runs = list(job.runs.order_by("pk"))
+        self.assertEqual([run.device_id for run in runs], [mac.pk for mac in macs])
+        self.assertEqual({run.state for run in runs}, {RunState.PENDING})
+        self.assertEqual(len({run.secret_id for run in runs}), 4)
+        [event] = self.events("script_job.created")
+        self.assertEqual(event.metadata["device_count"], 4)
+        for run in runs:  # the same as those that are written one by one
+            other = ScriptRun(account=self.account, job=job, device_id=run.device_id)
+            for field in ScriptRun._meta.concrete_fields:
+                if field.name not in ("id", "secret_id", "created_at"):
+                    self.assertEqual(getattr(run, field.attname), getattr(other, field.attname), field.name)
+            run.sealed_response = "hidden"
+            run.save()
+        self.assertEqual(ScriptRun.objects.get(pk=runs[1].pk).sealed_response, "hidden")
+        for _ in range(20):
+            make_device(self.account, platform="macOS")
+        with self.captureOnCommitCallbacks(), CaptureQueriesContext(connection) as many:
+            start_job_for(self.script, Device.objects.all(), expected=24, actor=SYSTEM)
+        self.assertEqual(len(many), len(few))
+
+    def test_another_number_of_macs_than_was_agreed_to_is_no_job(self):
+        with self.assertRaisesRegex(SetChanged, "By now it would be 1 Mac."):
+            start_job_for(self.script, Device.objects.all(), expected=2, actor=SYSTEM)
+        for none in (Device.objects.none(), Device.objects.filter(name="no such name")):
+            with self.assertRaisesRegex(NotPossible, "no enrolled Mac"):
+                start_job_for(self.script, none, expected=0, actor=SYSTEM)
+        with self.assertRaisesRegex(NotPossible, "timeout_seconds"):
+            start_job_for(self.script, Device.objects.all(), expected=1, timeout_seconds=0, actor=SYSTEM)
+        self.assertFalse(ScriptJob.objects.exists() or ScriptRun.objects.exists())
+
+    def test_one_order_is_one_job(self):
+        token = uuid4()
+        first = self.start(token=token)
+        self.assertEqual(self.start(token=token), first)
+        self.assertEqual(start_job_for(self.script, Device.objects.all(), expected=1, actor=SYSTEM, token=token), first)
+        self.assertNotEqual(self.start(token=uuid4()), first)
+        self.assertEqual((ScriptJob.objects.count(), ScriptRun.objects.count()), (2, 2))
 
 
 class AgentTest(JobsTestCase):
