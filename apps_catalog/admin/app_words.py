@@ -127,4 +127,4 @@ def warnings_of(version: AppVersion) -> list[tuple[str, str]]:
 
 
 def _soon(at: datetime) -> str:
-    return "now" if at <= timezone.now() else ago(at)
+    return _("in a moment") if at <= timezone.now() + timedelta(minutes=1) else ago(at)

@@ -52,11 +52,6 @@ class SettingsForm(PageForm):
             most=MAX_PRIORITY,
         ),
     )
-    app_track_location = forms.BooleanField(
-        label=gettext_lazy("Location tracking by an app"),
-        required=False,
-        help_text=gettext_lazy("Kept for programs that read it through the API; Pomona does nothing with it."),
-    )
 
 
 class AddAppForm(PageForm):

@@ -12,6 +12,7 @@ from devices.services.attribute_import import MAX_BYTES, MAX_LINES
 from devices.services.attribute_rows import Owner
 from devices.services.attributes import MAX_NAME_LENGTH, MAX_VALUE_BYTES
 from devices.services.group_numbers import with_numbers
+from devices.services.variables import BUILT_IN
 from mdm.accounts.admin_forms import PageForm, SmallFileField
 from mdm.accounts.models import Account
 
@@ -57,6 +58,14 @@ class NewForm(PageForm):
             "the log."
         ),
     )
+
+    def clean_name(self) -> str:
+        name = self.cleaned_data["name"]
+        if name.lower() in BUILT_IN:
+            raise forms.ValidationError(
+                _("{{%(name)s}} is filled in with what the device itself says. Choose another name.") % {"name": name}
+            )
+        return name
 
 
 class EditForm(PageForm):

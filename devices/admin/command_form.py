@@ -14,7 +14,15 @@ from devices.services.security_chip import has_security_chip
 from devices.services.sending import target_of
 from mdm.accounts.admin_forms import PageForm, dress
 from mdm.channels.models import Channel
-from mdm.protocol.request_types import InvalidCommand, Parameter, Request, RequestType, Support, with_defaults
+from mdm.protocol.request_types import (
+    InvalidCommand,
+    NothingGiven,
+    Parameter,
+    Request,
+    RequestType,
+    Support,
+    with_defaults,
+)
 
 # Required by Apple, but empty has a meaning: it takes the password away.
 MAY_BE_EMPTY = frozenset({("SetFirmwarePassword", "NewPassword"), ("SetRecoveryLock", "NewPassword")})
@@ -95,6 +103,12 @@ class CommandForm(PageForm):
         name = _INDEX.sub("", path)
         if isinstance(error, InvalidCommand) and found and name in self.fields:
             self.add_error(name, fault[:1].upper() + fault[1:] + ".")
+        elif isinstance(error, NothingGiven):
+            lacking = [key for key in self.request_type.at_least_one if key in self.fields]
+            names = ", ".join(str(self[key].label) for key in lacking)
+            self.add_error(
+                lacking[0] if lacking else None, _("Fill in at least one of these: %(names)s.") % {"names": names}
+            )
         else:
             self.add_error(None, str(error))
 

@@ -28,6 +28,7 @@ from devices.services.groups import (
 from mdm.accounts.admin_base import EmptyState, Page, ReadOnlyAdmin, actor_of
 from mdm.accounts.admin_forms import ConfirmForm, PageForm, posted
 from mdm.accounts.admin_html import badge, link, time_tag
+from mdm.accounts.models import Account
 from mdm.accounts.permissions import Action
 from mdm.common.words import count_of
 
@@ -38,6 +39,18 @@ class NameForm(PageForm):
         label=gettext_lazy("Name"),
         help_text=gettext_lazy("What you call it here. Profiles and scripts can name it as {{device_group}}."),
     )
+
+    def __init__(self, *args: Any, account: Account, group: DeviceGroup | None = None, **options: Any) -> None:
+        """group: the one that is renamed."""
+        super().__init__(*args, account=account, **options)
+        self.others = DeviceGroup.objects.for_account(account).exclude(pk=group.pk if group else None)
+
+    def clean_name(self) -> str:
+        """People tell groups apart by their names alone."""
+        name = self.cleaned_data["name"]
+        if self.others.filter(name__iexact=name).exists():
+            raise forms.ValidationError(_("There is a group of this name already."))
+        return name
 
 
 class GroupList(ChangeList):
@@ -116,7 +129,7 @@ class DeviceGroupAdmin(ReadOnlyAdmin):
 
     def rename(self, request: HttpRequest, group: DeviceGroup) -> HttpResponse:
         back = self.url("change", group.pk)
-        form = NameForm(posted(request), initial={"name": group.name}, account=request.get_account())
+        form = NameForm(posted(request), initial={"name": group.name}, account=request.get_account(), group=group)
         if request.method == "POST" and form.is_valid():
             rename_group(group, form.cleaned_data["name"], actor_of(request))
             return self.done(request, _("The group is called “%(name)s” now.") % {"name": group.name}, back)

@@ -144,6 +144,8 @@ class Peer:
                 raise PeerUnreachable(
                     f"{self._name} cannot be asked: a header, or another part of the request, is not valid."
                 ) from error
+            except httpx.ConnectError as error:
+                raise PeerUnreachable(f"{self._name} could not be reached: there is no connection to it.") from error
             except httpx.HTTPError as error:
                 reason = str(error)[:200] or type(error).__name__
                 raise PeerUnreachable(f"{self._name} could not be reached: {reason}") from error

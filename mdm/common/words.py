@@ -52,6 +52,8 @@ def ago(at: datetime, now: datetime | None = None) -> str:
     distance = (now or datetime.now(UTC)) - at
     if abs(distance) < _MOMENT:
         return _("just now")
+    if distance < timedelta():  # "in 7 days" a minute after it was so: what is nearly a whole unit counts as one
+        distance *= 1.02
     words = {"duration": duration(abs(distance))}
     return _("%(duration)s ago") % words if distance > timedelta() else _("in %(duration)s") % words
 

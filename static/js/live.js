@@ -11,4 +11,9 @@
       window.location.reload();
     }
   });
+  // What it shows was removed meanwhile, or is no longer for this person: the page that says so, in place of asking without end.
+  document.addEventListener("htmx:responseError", (event) => {
+    const { xhr, requestConfig } = event.detail;
+    if (requestConfig?.verb === "get" && [403, 404].includes(xhr.status)) window.location.reload();
+  });
 })();

@@ -102,7 +102,6 @@ class GroupSettingsTest(GroupTestCase):
         response = client.post(self.url(AssignmentGroup, "add"), SETTINGS, follow=True)
         group = AssignmentGroup.objects.get(name="Sales")
         self.assertEqual((group.account, group.auto_deploy, group.priority), (self.account, True, 3))
-        self.assertFalse(group.app_track_location)
         self.assertContains(response, "No device belongs to this group yet")
         self.assertEqual(self.events("assignment_group.created")[0].actor_label, "operator@acme.example")
 

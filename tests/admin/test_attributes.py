@@ -51,6 +51,14 @@ class AttributeTestCase(AdminTestCase):
         make_profile_install(profile, self.device)
 
 
+class NamesTest(AttributeTestCase):
+    def test_what_the_device_says_itself_cannot_be_named_again(self) -> None:
+        for name in ("serial_number", "Serial_Number", "device_group"):
+            response = self.client_.post(self.url(CustomAttribute, "add"), {"name": name, "default_value": "x"})
+            self.assertContains(response, "what the device itself says")
+        self.assertEqual(CustomAttribute.objects.filter(account=self.account).count(), 2)
+
+
 class ListTest(AttributeTestCase):
     def test_it_says_where_values_are_set_and_hides_secret_defaults(self) -> None:
         make_attribute_value(self.sales, self.room)

@@ -17,6 +17,7 @@ from tests.browser.chromium import WAIT_MS
 from tests.factories import (
     make_command,
     make_device,
+    make_enrollment,
     make_event,
     make_installed_app,
     make_script,
@@ -43,6 +44,16 @@ class BrowserTest(BrowserTestCase):
             # The device enrolls; the page notices by itself.
             Device.objects.update(state="enrolled", enrolled_at=timezone.now())
             expect(page.get_by_text("Enrolled", exact=True).first).to_be_visible(timeout=WAIT_MS)
+
+    def test_a_device_that_somebody_else_removed_says_so(self) -> None:
+        device = make_device(self.account, enrolled=False, name="Reception iPad")
+        make_enrollment(device=device)
+        with self.signed_in(self.users[Role.OPERATOR]) as (page, watch):
+            self.open(page, f"devices/device/{device.pk}/change/")
+            expect(page.locator("svg.pm-qr")).to_be_visible()
+            Device.objects.filter(pk=device.pk).update(removed_at=timezone.now())
+            expect(page.get_by_role("heading", name="There is nothing here")).to_be_visible(timeout=WAIT_MS)
+            watch.taken()
 
     def test_locking_a_mac_and_seeing_it_answered_without_reloading(self) -> None:
         device = make_device(self.account, platform="macOS", name="Lab Mac")
@@ -88,7 +99,7 @@ class BrowserTest(BrowserTestCase):
             self.assertNotIn(webhook.secret, page.content())
             page.get_by_role("button", name="Send test").click()
             row = page.get_by_role("row", name="A test was sent to a webhook")
-            expect(row.get_by_text("Tried again")).to_be_visible()
+            expect(row.get_by_text("Will be tried again")).to_be_visible()
             # A worker sends it once more; the page notices by itself.
             WebhookDelivery.objects.update(state="delivered", status_code=204, error="", due_at=None)
             expect(row.get_by_text("Delivered")).to_be_visible(timeout=WAIT_MS)

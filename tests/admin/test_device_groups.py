@@ -136,6 +136,16 @@ class ChangeTest(DeviceGroupTestCase):
                 self.assertIn(f"?group={self.sales.pk}", response.redirect_chain[-1][0])
         self.assertTrue(DeviceGroup.objects.filter(pk=self.sales.pk).exists())
 
+    def test_no_two_have_the_same_name(self) -> None:
+        for name in ("Sales", " sALES "):
+            response = self.client_.post(self.url(DeviceGroup, "add"), {"name": name})
+            self.assertContains(response, "There is a group of this name already.")
+        self.assertEqual(self.client_.post(self.of("rename"), {"name": "SALES"}).status_code, 302)
+        response = self.client_.post(self.of("rename"), {"name": self.default.name.upper()})
+        self.assertContains(response, "There is a group of this name already.")
+        make_group(self.other_account, "Theirs")
+        self.assertEqual(self.client_.post(self.url(DeviceGroup, "add"), {"name": "Theirs"}).status_code, 302)
+
     def test_the_default_group_stays(self) -> None:
         response = self.people[Role.OWNER].post(self.of("remove", self.default), follow=True)
         self.assertContains(response, "every device needs a group")

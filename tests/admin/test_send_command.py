@@ -230,6 +230,11 @@ class SendCommandTest(AdminTestCase):
         self.assertContains(response, "needs a supervised device", status_code=422)
         self.assertFalse(Command.objects.exists())
 
+    def test_what_is_lacking_is_named_as_the_form_names_it(self) -> None:
+        response = self.send(self.phone, "EnableLostMode", {"Footnote": "y"})
+        self.assertContains(response, "Fill in at least one of these: Message, Phone number.", status_code=422)
+        self.assertNotContains(response, "EnableLostMode needs", status_code=422)
+
     def test_a_device_that_is_not_enrolled_gets_nothing(self) -> None:
         awaited = make_device(self.account, enrolled=False, name="Awaited")
         self.assertContains(self.people[Role.OWNER].get(self.url(Device, "send", awaited.pk)), "is not enrolled")

@@ -6,7 +6,7 @@ Builders live in the family modules and are imported from there: `from mdm.proto
 from mdm.protocol.request_types.catalogue import REQUEST_TYPES, find
 from mdm.protocol.request_types.cleaning import clean, to_command
 from mdm.protocol.request_types.defaults import with_defaults
-from mdm.protocol.request_types.errors import InvalidCommand, NotSupported
+from mdm.protocol.request_types.errors import InvalidCommand, NothingGiven, NotSupported
 from mdm.protocol.request_types.hiding import HIDDEN, join_secrets, redacted, split_secrets
 from mdm.protocol.request_types.queries import default_queries
 from mdm.protocol.request_types.request import Request
@@ -19,6 +19,7 @@ __all__ = [
     "REQUEST_TYPES",
     "InvalidCommand",
     "NotSupported",
+    "NothingGiven",
     "Parameter",
     "Platform",
     "Request",

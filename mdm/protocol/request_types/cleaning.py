@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from mdm.protocol.request_types.catalogue import find
-from mdm.protocol.request_types.errors import InvalidCommand
+from mdm.protocol.request_types.errors import InvalidCommand, NothingGiven
 from mdm.protocol.request_types.formats import FORMATS
 from mdm.protocol.request_types.schema import Parameter
 from mdm.protocol.request_types.values import (
@@ -45,7 +45,7 @@ def clean(request_type: str, parameters: Mapping[str, Any], *, max_size: int = M
         raise InvalidCommand(str(expected("the parameters as a dictionary", parameters)))
     cleaned = _children(definition.parameters, parameters, "")
     if definition.at_least_one and not any(key in cleaned for key in definition.at_least_one):
-        raise InvalidCommand(f"{definition.name} needs one of {', '.join(definition.at_least_one)}")
+        raise NothingGiven(f"{definition.name} needs one of {', '.join(definition.at_least_one)}")
     if len(json.dumps(cleaned, ensure_ascii=False).encode()) > max_size:
         raise InvalidCommand(f"The parameters are larger than {max_size} bytes")
     return cleaned

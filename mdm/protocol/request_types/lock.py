@@ -27,7 +27,7 @@ DEVICE_LOCK = RequestType(
         string(
             "PhoneNumber",
             platforms=on(ios=Support("7.0", shared_ipad=SharedIPad(mode=IGNORED)), macos="11.5", visionos=NO),
-            help=_("Shown on the lock screen; on Macs with Apple silicon only."),
+            help=_("Shown on the lock screen; on Macs, only on those with Apple silicon."),
         ),
         string(
             "PIN",

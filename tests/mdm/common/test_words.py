@@ -17,6 +17,9 @@ class WordsTest(TestCase):
             (timedelta(days=40), "1 month ago"),
             (timedelta(days=800), "2 years ago"),
             (timedelta(days=-3, hours=-1), "in 3 days"),
+            (timedelta(days=-3, hours=-12), "in 3 days"),
+            (timedelta(days=-7, minutes=1), "in 7 days"),
+            (timedelta(days=7, minutes=-1), "6 days ago"),
         ):
             self.assertEqual(ago(NOW - distance, NOW), words)
 
