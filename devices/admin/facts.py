@@ -74,6 +74,20 @@ def cellular(value: Any) -> str:
     return _named(value, (_("None"), "GSM", "CDMA", _("GSM and CDMA")))
 
 
+def management(value: Any) -> str:
+    """ManagementStatus: how the Mac came under management."""
+    if not isinstance(value, dict):
+        return plain(value)
+    words = {
+        "EnrolledViaDEP": _("Automated Device Enrollment"),
+        "IsUserEnrollment": _("User Enrollment"),
+        "UserApprovedEnrollment": _("approved by the user"),
+    }
+    return ", ".join(text for key, text in words.items() if value.get(key) is True) or _(
+        "a profile, not approved by the user"
+    )
+
+
 def _named(value: Any, names: tuple[str, ...]) -> str:
     return names[value] if isinstance(value, int) and 0 <= value < len(names) else plain(value)
 
@@ -151,7 +165,7 @@ SECURITY: dict[str, Words] = {
     "FirewallSettings": plain,
     "FirmwarePasswordStatus": plain,
     "SecureBoot": plain,
-    "ManagementStatus": plain,
+    "ManagementStatus": management,
 }
 LABELS: dict[str, Promise] = {
     "AvailableDeviceCapacity": gettext_lazy("Free storage"),
@@ -167,6 +181,14 @@ LABELS: dict[str, Promise] = {
     "IsRecoveryLockEnabled": gettext_lazy("Recovery Lock"),
     "IsAppleSilicon": gettext_lazy("Apple silicon"),
     "IsRoaming": gettext_lazy("Roaming now"),
+    "IsDoNotDisturbInEffect": gettext_lazy("Do Not Disturb"),
+    "IsCloudBackupEnabled": gettext_lazy("iCloud Backup"),
+    "LastCloudBackupDate": gettext_lazy("Last iCloud Backup"),
+    "iTunesStoreAccountIsActive": gettext_lazy("Signed in to the App Store"),
+    "AppAnalyticsEnabled": gettext_lazy("Shares analytics with app developers"),
+    "DiagnosticSubmissionEnabled": gettext_lazy("Sends diagnostics to Apple"),
+    "IsNetworkTethered": gettext_lazy("Tethered"),
+    "ManagementStatus": gettext_lazy("Enrolled by"),
     "SystemIntegrityProtectionEnabled": gettext_lazy("System Integrity Protection"),
     "WiFiMAC": gettext_lazy("Wi-Fi address"),
     "BluetoothMAC": gettext_lazy("Bluetooth address"),

@@ -52,7 +52,8 @@ class PeopleAdmin(ReadOnlyAdmin):
     # --- the list -----------------------------------------------------------------------------------------------------
     @display(description=gettext_lazy("Person"), ordering="user__email")
     def person(self, member: Membership) -> str:
-        return two_lines(member.user.name or member.user.email, member.user.email)
+        user = member.user
+        return two_lines(user.name, user.email) if user.name else user.email
 
     @display(description=gettext_lazy("Role"), ordering="role")
     def role_badge(self, member: Membership) -> str:

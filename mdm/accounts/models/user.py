@@ -49,6 +49,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.name or self.email
 
     @property
+    def name_and_email(self) -> str:
+        """ "Ada Lovelace (ada@example.com)", or the address alone."""
+        return f"{self.name} ({self.email})" if self.name else self.email
+
+    @property
     def is_staff(self) -> bool:
         """Whoever has an active login may open the admin; what it shows depends on the role."""
         return self.is_active
