@@ -73,7 +73,7 @@ class ExportTest(AccountTestCase):
         self.assertEqual(kinds, ["device.updated"] * 4)
 
     def test_an_empty_file_has_its_heading(self) -> None:
-        self.assertEqual(self.export().strip(), ",".join(COLUMNS))
+        self.assertEqual(self.export().strip(), ",".join(f'"{column}"' for column in COLUMNS))
         self.assertEqual(self.export("jsonl", LogFilters(levels=(2,))), "")
 
     def test_what_a_spreadsheet_would_run_is_defused(self) -> None:
@@ -88,7 +88,7 @@ class ExportTest(AccountTestCase):
     def test_a_file_that_breaks_off_says_so_in_its_last_line(self) -> None:
         emit_many([build("device.updated", account_id=self.account.pk) for _ in range(4)])
         for format_name, last in (
-            ("csv", "This export is incomplete: it broke off after 2 lines."),
+            ("csv", '"This export is incomplete: it broke off after 2 lines."'),
             ("jsonl", '{"incomplete": "This export is incomplete: it broke off after 2 lines."}'),
         ):
             whole: list[bytes] = []
