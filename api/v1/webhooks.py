@@ -37,8 +37,8 @@ WEBHOOK = Resource(
         "enabled": serializers.BooleanField(),
         "state": serializers.ChoiceField(
             [one.value for one in Standing],
-            help_text="failing: its receiver answers and refuses everything; resting: its receiver is down and is tried "
-            "again later; paused: it waits for `resume`.",
+            help_text="untried: nothing was sent to it yet; failing: its receiver answers and refuses everything; resting: "
+            "its receiver is down and is tried again later; paused: it waits for `resume`.",
         ),
         "failing_since": serializers.DateTimeField(allow_null=True, help_text="Its receiver took nothing since then."),
         "paused_at": serializers.DateTimeField(

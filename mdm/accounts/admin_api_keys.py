@@ -13,6 +13,7 @@ from mdm.accounts.admin_api_key import ApiKeyForm, access_help, access_words, sc
 from mdm.accounts.admin_base import EmptyState, Page, ReadOnlyAdmin, actor_of
 from mdm.accounts.admin_forms import ConfirmForm, posted
 from mdm.accounts.admin_html import badge, time_tag, two_lines
+from mdm.accounts.admin_once import MadeBefore, made_before_words, made_once, once_token
 from mdm.accounts.models import ApiKey
 from mdm.accounts.permissions import Action
 from mdm.accounts.services import create_api_key, revoke_api_key
@@ -79,9 +80,12 @@ class ApiKeyAdmin(ReadOnlyAdmin):
         account = request.get_account()
         form = ApiKeyForm(posted(request), account=account)
         if request.method == "POST" and form.is_valid():
-            with transaction.atomic():
-                key, secret = create_api_key(account, created_by=request.user, **form.cleaned_data)
-                self._log(request, "api_key.created", key)
+            try:
+                with made_once(request), transaction.atomic():
+                    key, secret = create_api_key(account, created_by=request.user, **form.cleaned_data)
+                    self._log(request, "api_key.created", key)
+            except MadeBefore:
+                return self.refused(request, made_before_words(), self.url("changelist"))
             return self.page(request, "admin/accounts/api_key_made.html", title=key.name, key=key, secret=secret)
         intro = _("The key itself is shown once, on the next page.")
         return self.page(
@@ -92,6 +96,7 @@ class ApiKeyAdmin(ReadOnlyAdmin):
             button=_("Create the key"),
             back=self.url("changelist"),
             intro=intro,
+            hidden=[once_token()],
         )
 
     def revoke(self, request: HttpRequest, key: ApiKey) -> HttpResponse:

@@ -17,10 +17,13 @@ from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotAllow
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext_lazy
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 
 from mdm.accounts.actors import Actor, Source
+from mdm.accounts.admin_addresses import ListAddress, parameters_of
+from mdm.accounts.admin_forms import ChosenRowsForm, choose_all_box
 from mdm.accounts.middleware import is_visitor
 from mdm.accounts.models import Account
 from mdm.accounts.permissions import Action, may
@@ -88,6 +91,8 @@ class AccountAdmin(ModelAdmin):
     show_full_result_count = False
     actions_on_bottom = False
     list_filter_sheet = False
+    action_form = ChosenRowsForm
+    choose_all_label = gettext_lazy("Choose all rows on this page")
 
     # --- whose rows ---------------------------------------------------------------------------------------------------
     def get_queryset(self, request: HttpRequest) -> models.QuerySet:
@@ -121,7 +126,7 @@ class AccountAdmin(ModelAdmin):
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
         """Only the filters that a list names: nobody feels their way through columns by the address."""
-        return lookup in {one.parameter_name for one in self.list_filter}
+        return lookup in parameters_of(self.list_filter)
 
     # --- who may what -------------------------------------------------------------------------------------------------
     def may(self, request: HttpRequest, action: Action | None) -> bool:
@@ -223,16 +228,24 @@ class AccountAdmin(ModelAdmin):
     # --- lists --------------------------------------------------------------------------------------------------------
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if any("\x00" in value for _, values in request.GET.lists() for value in values):
-            return redirect(request.path)  # no filter has such a value, and PostgreSQL refuses to look for it
+            return redirect(request.path)  # PostgreSQL refuses to look for it
+        address = ListAddress(request, self.list_filter, has_search=bool(self.search_fields))
+        if address.unknown:
+            return redirect(address.known)
         empty = self.empty_state
         context = {
             "title": self.list_title or self.opts.verbose_name_plural,
             "empty_state": empty,
             "may_use_empty_state": bool(empty and self.may(request, empty.needs)),
+            "is_narrowed": address.is_narrowed,
             "allowed": allowed(request),
         }
         with planned_for_each_value():  # filters leave much or next to nothing
-            return super().changelist_view(request, {**context, **(extra_context or {})})
+            response = super().changelist_view(request, {**context, **(extra_context or {})})
+        return redirect(address.first_page) if address.leads_nowhere(response) else response
+
+    def choose_all_box(self) -> str:
+        return choose_all_box(str(self.choose_all_label))
 
     # Django's own record of changes is not written and has no page: the log has everything, from every source.
     def log_addition(self, request: HttpRequest, obj: models.Model, message: object) -> None:

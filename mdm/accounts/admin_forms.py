@@ -8,7 +8,8 @@ from django.http import HttpRequest, QueryDict
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from unfold.widgets import CHECKBOX_CLASSES, INPUT_CLASSES, SELECT_CLASSES, TEXTAREA_CLASSES
+from unfold.forms import ActionForm
+from unfold.widgets import CHECKBOX_CLASSES, INPUT_CLASSES, SELECT_CLASSES, TEXTAREA_CLASSES, UnfoldBooleanWidget
 
 from mdm.accounts.models import Account
 
@@ -68,6 +69,20 @@ def dress(field: forms.Field) -> None:
             known = field.widget.attrs.get("class", "")
             field.widget.attrs["class"] = " ".join([known, *classes]).strip()
             return
+
+
+def choose_all_box(label: str) -> str:
+    """For the heading of a list with actions; Django's `actions.js` knows it by its id."""
+    words = {"id": "action-toggle", "class": "action-toggle", "aria-label": label, "title": label}
+    return UnfoldBooleanWidget(words).render("action-toggle", False)
+
+
+class ChosenRowsForm(ActionForm):
+    """Of an action on rows of a list: those that are ticked, whatever else is sent. Not all that the filters leave: long
+    lists are not counted, so nobody could say how many those are."""
+
+    def clean_select_across(self) -> bool:
+        return False
 
 
 class ConfirmForm(PageForm):

@@ -18,9 +18,11 @@ from mdm.admin_home.figures import by_platform, by_state, command_figures, count
 from mdm.admin_home.installation import installation_alerts
 from mdm.admin_home.sources import sources_of
 from mdm.events.models import Event
-from mdm.events.words import details, sentence
+from mdm.events.newest import COLUMNS, newest
 
 NEWEST = 12
+# What a device is called: of three hundred of them, nothing else is loaded.
+DEVICE_NAMES = ("device__name", "device__device_name", "device__serial_number", "device__udid")
 TONES = ("bad", "warn", "info")  # as alerts stand below each other
 
 
@@ -31,7 +33,8 @@ def home(account: Account, role: str | None) -> dict[str, Any]:
     steps = checklist(account, role, sources.certificate, counted)
     has_devices = any(item.number for item in states)
     days = enrollments(account)
-    lines = Event.objects.for_account(account).select_related("device").order_by("-id")[:NEWEST]
+    events = Event.objects.for_account(account).select_related("device").only(*COLUMNS, *DEVICE_NAMES)
+    last = newest(events, NEWEST)
     return {
         "alerts": sorted(
             [
@@ -54,7 +57,8 @@ def home(account: Account, role: str | None) -> dict[str, Any]:
         "failing": failing(account),
         "expiries": expiries(sources),
         "identities": identities(account),
-        "lines": [(line, sentence(line), details(line)) for line in lines],
+        "lines": last.lines,
+        "is_only_routine": last.is_only_routine,
     }
 
 

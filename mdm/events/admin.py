@@ -18,7 +18,7 @@ from mdm.accounts.admin_base import EmptyState, EndlessPaginator, Page, ReadOnly
 from mdm.accounts.admin_html import NOTHING, badge, exact_time, link, time_tag, two_lines
 from mdm.accounts.permissions import Action
 from mdm.events.admin_deliveries import WebhookDeliveryAdmin
-from mdm.events.admin_filters import MENUS, PARAMETERS
+from mdm.events.admin_filters import MENUS, PARAMETERS, fault_words
 from mdm.events.admin_webhooks import WebhookAdmin
 from mdm.events.export import UnknownFormat, answer, export
 from mdm.events.log_filters import MOST_DEVICES, devices_named, narrow, read
@@ -53,13 +53,11 @@ class LogAdmin(ReadOnlyAdmin):
         gettext_lazy("Everything that people, programs and devices do is noted here."),
     )
 
-    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest | None = None) -> bool:
-        return lookup in PARAMETERS
-
     def get_search_results(self, request: HttpRequest, queryset: QuerySet, search_term: str) -> tuple[QuerySet, bool]:
         """The menus and the words for a device, all at once: the one place where the page's log is filtered."""
         account, wanted = request.get_account(), read(request.GET)
         devices = devices_named(account, wanted.device_words) if wanted.device_words else []
+        request.log_faults = fault_words(request.GET, wanted.faults)
         request.log_devices_shown = MOST_DEVICES if len(devices) > MOST_DEVICES else 0
         return narrow(queryset, account, wanted, devices), False
 

@@ -1,6 +1,6 @@
 """The menus above the log: time, who, what, level. What is chosen is read from the address by `log_filters`."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from django.contrib import admin
@@ -20,6 +20,14 @@ from mdm.events.words import LEVELS
 # A menu of people or keys shows so many; an account with more of them filters by the device or the time.
 MOST_NAMES = 200
 MOMENTS = {"since": gettext_lazy("since"), "until": gettext_lazy("until")}
+MOST_SHOWN = 100  # characters of a value that nobody understands
+_NO_TIME = gettext_lazy("“%(value)s” is no time, so no line is shown. A time is written as 2026-12-31T18:30, in UTC.")
+FAULTS = {
+    "since": _NO_TIME,
+    "until": _NO_TIME,
+    "time": gettext_lazy("“%(value)s” is no range of time that can be chosen, so no line is shown."),
+    "level": gettext_lazy("“%(value)s” is no level, so no line is shown."),
+}
 
 
 class LogFilter(admin.ListFilter):
@@ -87,17 +95,18 @@ class TimeFilter(LogFilter):
 
     def chosen(self) -> str:
         """An exact time counts more than a range, as it does for what is shown."""
-        return "exact" if self.moments() else self.used_parameters.get("time", "")
+        is_exact = any(self.used_parameters.get(name) for name in MOMENTS)
+        return "exact" if is_exact else self.used_parameters.get("time", "")
 
     def moments(self) -> dict[str, str]:
         """since and until as ISO 8601 in UTC, where they are given and make sense."""
-        found = {name: log_filters.read_time(self.used_parameters.get(name, "")) for name in ("since", "until")}
+        found = {name: log_filters.read_time(self.used_parameters.get(name, "")) for name in MOMENTS}
         return {name: at.strftime("%Y-%m-%dT%H:%M") for name, at in found.items() if at}
 
     def unknown(self, value: str) -> str:
         moments = self.moments()
         words = [f"{MOMENTS[name]} {at.replace('T', ' ')}" for name, at in moments.items()]
-        return f"{' '.join(words)} UTC" if words else _("all")
+        return f"{' '.join(words)} UTC" if words else _("not understood")
 
     def others(self) -> list[tuple[str, str]]:
         """What the form of exact times has to keep of the address."""
@@ -160,3 +169,8 @@ class DeviceFilter(LogFilter):
 
 MENUS = (TimeFilter, ActorFilter, KindFilter, LevelFilter, DeviceFilter)
 PARAMETERS = {name for menu in MENUS for name in menu.parameters}
+
+
+def fault_words(query: Mapping[str, str], names: Iterable[str]) -> list[str]:
+    """A sentence for each of what `log_filters.read` did not understand of the address."""
+    return [str(FAULTS[name]) % {"value": query[name][:MOST_SHOWN]} for name in names]

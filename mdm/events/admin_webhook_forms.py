@@ -13,6 +13,7 @@ from mdm.common.addresses import MAX_URL_LENGTH, OutboundError, check_url
 from mdm.events.admin_webhook_words import FORMAT_WORDS, choices, chosen_events, event_words
 from mdm.events.models import Webhook, WebhookFormat
 from mdm.events.outbox import OWN_EVENTS, REFERENCE_EVENTS
+from mdm.events.webhooks import refusal_words
 
 
 class WebhookForm(PageForm):
@@ -70,7 +71,7 @@ class WebhookForm(PageForm):
         try:
             check_url(url, allows_private=settings.WEBHOOK_ALLOW_PRIVATE)
         except OutboundError as error:
-            raise forms.ValidationError(str(error)) from error
+            raise forms.ValidationError(refusal_words(error)) from error
         return url
 
     def clean(self) -> dict[str, Any]:

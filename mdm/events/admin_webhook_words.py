@@ -15,6 +15,7 @@ from mdm.events.outbox import EVENT_WORDS, OWN_EVENTS, REFERENCE_EVENTS, TEST_EV
 from mdm.events.webhook_standing import Standing, standing
 
 STANDING_WORDS = {
+    Standing.UNTRIED: (gettext_lazy("Not tried yet"), "info"),
     Standing.WORKING: (gettext_lazy("Working"), "valid"),
     Standing.FAILING: (gettext_lazy("Refuses messages"), "warning"),
     Standing.RESTING: (gettext_lazy("Resting after failures"), "warning"),
@@ -45,9 +46,9 @@ def standing_badge(webhook: Webhook) -> SafeString:
 
 
 def delivery_badge(delivery: WebhookDelivery) -> SafeString:
-    """A message that was tried in vain and is tried again looks different from one that has yet to go."""
+    """A message that was tried in vain and will be tried again looks different from one that has yet to go."""
     if delivery.state == DeliveryState.PENDING and delivery.attempts:
-        return badge(_("Tried again"), "warning")
+        return badge(_("Will be tried again"), "warning")
     return badge(delivery.get_state_display(), STATE_TONES[DeliveryState(delivery.state)])
 
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.db.models import OuterRef, QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse, JsonResponse
@@ -12,10 +11,11 @@ from django.utils.translation import gettext_lazy
 from unfold.decorators import display
 
 from mdm.accounts.admin_base import EmptyState, Page, ReadOnlyAdmin, actor_of
-from mdm.accounts.admin_forms import ConfirmForm, TypedConfirmForm, posted
+from mdm.accounts.admin_forms import posted
 from mdm.accounts.admin_html import badge, time_tag, two_lines
+from mdm.accounts.admin_once import MadeBefore, made_before_words, made_once, once_token
 from mdm.accounts.permissions import Action
-from mdm.common.words import count_of
+from mdm.events.admin_webhook_deeds import WebhookDeeds
 from mdm.events.admin_webhook_forms import WebhookForm
 from mdm.events.admin_webhook_words import (
     FORMAT_WORDS,
@@ -29,7 +29,6 @@ from mdm.events.admin_webhook_words import (
 )
 from mdm.events.models import DeliveryState, Webhook, WebhookDelivery, WebhookFormat
 from mdm.events.webhook_standing import (
-    COUNTED_AT_MOST,
     Standing,
     host_of,
     pending_words,
@@ -42,20 +41,16 @@ from mdm.events.webhook_standing import (
 from mdm.events.webhooks import (
     WebhookError,
     create_webhook,
-    delete_webhook,
-    redeliver_failed,
-    resume_webhook,
     rotate_secret,
-    send_test,
     update_webhook,
 )
 
 NEWEST = 15
-SENDING = (Standing.WORKING, Standing.FAILING, Standing.RESTING)
+SENDING = (Standing.UNTRIED, Standing.WORKING, Standing.FAILING, Standing.RESTING)
 
 
 @admin.register(Webhook)
-class WebhookAdmin(ReadOnlyAdmin):
+class WebhookAdmin(WebhookDeeds, ReadOnlyAdmin):
     list_title = gettext_lazy("Webhooks")
     add_label = gettext_lazy("Add a webhook")
     needs = {"add": Action.CONFIGURE}
@@ -131,14 +126,23 @@ class WebhookAdmin(ReadOnlyAdmin):
         form = WebhookForm(posted(request), account=account)
         if request.method == "POST" and form.is_valid():
             try:
-                webhook = create_webhook(account, **form.cleaned_data, actor=actor_of(request))
+                with made_once(request):
+                    webhook = create_webhook(account, **form.cleaned_data, actor=actor_of(request))
+            except MadeBefore:
+                return self.refused(request, made_before_words(), self.list_url)
             except WebhookError as error:
                 form.add_error(None, str(error))
             else:
                 return self._secret_page(request, webhook, _("%(webhook)s is added") % {"webhook": title_of(webhook)})
         intro = _("The secret that signs its messages is shown once, on the next page.")
         return self._webhook_form(
-            request, form, title=_("Add a webhook"), button=_("Add the webhook"), back=self.list_url, intro=intro
+            request,
+            form,
+            title=_("Add a webhook"),
+            button=_("Add the webhook"),
+            back=self.list_url,
+            intro=intro,
+            hidden=[once_token()],
         )
 
     def edit(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
@@ -161,7 +165,11 @@ class WebhookAdmin(ReadOnlyAdmin):
 
     def rotate(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
         if request.method == "POST":
-            rotate_secret(webhook, actor_of(request))
+            try:
+                with made_once(request):
+                    rotate_secret(webhook, actor_of(request))
+            except MadeBefore:
+                return self.refused(request, made_before_words(), self.home_of(webhook))
             return self._secret_page(
                 request, webhook, _("%(webhook)s has a new secret") % {"webhook": title_of(webhook)}
             )
@@ -170,6 +178,7 @@ class WebhookAdmin(ReadOnlyAdmin):
             webhook,
             title=_("New secret for %(webhook)s") % {"webhook": title_of(webhook)},
             button=_("Make a new secret"),
+            hidden=[once_token()],
             intro=_(
                 "Everything that is sent from now on is signed with the new secret, which is shown once, on the "
                 "next page. The receiver refuses messages until it knows it; those are tried again."
@@ -207,75 +216,7 @@ class WebhookAdmin(ReadOnlyAdmin):
         """For the page that waits: `mark` changes whenever there is something new to show."""
         return JsonResponse({"mark": _mark(webhook)})
 
-    def test(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
-        return self._do(request, webhook, send_test, _("A test is on its way. This page follows by itself."))
-
-    def resume(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
-        return self._do(request, webhook, resume_webhook, _("It goes on: what waited is sent, the oldest first."))
-
-    def enable(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
-        update_webhook(webhook, is_enabled=True, actor=actor_of(request))
-        return self.done(request, _("It is told again what happens from now on."), self.home_of(webhook))
-
-    def disable(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
-        if request.method == "POST":
-            update_webhook(webhook, is_enabled=False, actor=actor_of(request))
-            return self.done(request, _("Nothing is sent to it any more."), self.home_of(webhook))
-        waiting = count_of(webhook.pending, "message")
-        if webhook.pending > COUNTED_AT_MOST:
-            waiting = _("%(number)s messages") % {"number": pending_words(webhook.pending)}
-        given_up = [_("%(waiting)s that wait are given up.") % {"waiting": waiting}] if webhook.pending else []
-        return self._confirm(
-            request,
-            webhook,
-            title=_("Disable %(webhook)s") % {"webhook": title_of(webhook)},
-            button=_("Disable"),
-            intro=" ".join(
-                [
-                    _("Nothing is sent until it is enabled again, and what happens meanwhile is not kept for it."),
-                    *given_up,
-                ]
-            ),
-        )
-
-    def redeliver(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
-        try:
-            count = redeliver_failed(webhook, actor_of(request))
-        except WebhookError as error:
-            return self.refused(request, str(error), self.home_of(webhook))
-        return self.done(
-            request,
-            _("Sent again: %(failed_messages)s.") % {"failed_messages": count_of(count, "failed message")},
-            self.home_of(webhook),
-        )
-
-    def remove(self, request: HttpRequest, webhook: Webhook) -> HttpResponse:
-        title = title_of(webhook)
-        form = TypedConfirmForm(posted(request), expected=title, account=request.get_account())
-        if request.method == "POST" and form.is_valid():
-            delete_webhook(webhook, actor_of(request))
-            return self.done(request, _("%(title)s was deleted.") % {"title": title}, self.list_url)
-        return self._form(
-            request,
-            webhook,
-            form,
-            title=_("Delete %(title)s") % {"title": title},
-            button=_("Delete this webhook"),
-            intro=_(
-                "It is told nothing any more. Its secret goes, and the record of what it was sent. Messages that "
-                "wait are not sent. What happened stays in the log."
-            ),
-            danger=True,
-        )
-
     # --- parts --------------------------------------------------------------------------------------------------------
-    def _do(self, request: HttpRequest, webhook: Webhook, service: Any, sentence: str) -> HttpResponse:
-        try:
-            service(webhook, actor_of(request))
-        except WebhookError as error:
-            return self.refused(request, str(error), self.home_of(webhook))
-        return self.done(request, sentence, self.home_of(webhook))
-
     def _secret_page(self, request: HttpRequest, webhook: Webhook, title: str) -> HttpResponse:
         return self.page(
             request,
@@ -289,13 +230,6 @@ class WebhookAdmin(ReadOnlyAdmin):
     def _webhook_form(self, request: HttpRequest, form: WebhookForm, **context: Any) -> HttpResponse:
         status = 422 if request.method == "POST" else 200
         return self.page(request, "admin/events/webhook_form.html", status=status, form=form, **context)
-
-    def _confirm(self, request: HttpRequest, webhook: Webhook, **context: Any) -> HttpResponse:
-        return self._form(request, webhook, ConfirmForm(account=request.get_account()), **context)
-
-    def _form(self, request: HttpRequest, webhook: Webhook, form: forms.Form, **context: Any) -> HttpResponse:
-        back = self.home_of(webhook)
-        return self.form_page(request, form, back=back, crumb=(title_of(webhook), back), **context)
 
 
 def _mark(webhook: Webhook) -> str:

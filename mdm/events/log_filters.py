@@ -4,7 +4,7 @@ The log grows to millions of lines, and its pages are ordered by key. So a time 
 into the index of times, after which every other index serves the order as well.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -39,6 +39,7 @@ ACTORS = {
 LEVELS = {str(level.value) for level in Level}
 MOST_CHARACTERS = 200
 TROUBLE = (Level.WARNING, Level.ERROR)
+ANY_TROUBLE = "trouble"
 Devices = list[tuple[int, str]]
 YEARS = range(2000, 2200)  # beyond, arithmetic with times ends
 
@@ -48,6 +49,7 @@ class LogFilters:
     """Everything that is not given lets every line through. since is the first moment, until the first one after.
 
     device_words: a name, serial number or UDID, or a part of it. Several of a kind (event_types, levels, …): any of them.
+    faults: names of what was given and not understood. Then no line fits: all of them would look like an answer.
     """
 
     since: datetime | None = None
@@ -60,6 +62,7 @@ class LogFilters:
     levels: tuple[int, ...] = ()
     namespaces: tuple[str, ...] = ()
     sources: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
 
     def facts(self) -> dict[str, Any]:
         """What is set, for the log."""
@@ -76,6 +79,8 @@ def narrow(
 
     The order is the caller's.
     """
+    if wanted.faults:
+        return events.none()
     found = between(events, account, wanted.since, wanted.until)
     if wanted.device_id is not None:
         found = found.filter(device_id=wanted.device_id)
@@ -149,7 +154,7 @@ def about(devices: Devices, words: str) -> Q:
 def read(parameters: Mapping[str, str]) -> LogFilters:
     """What an address of the log's page says: `time` or `since` and `until`, `q`, `device`, `actor`, `event_type`, `level`.
 
-    What makes no sense is passed over, as in other lists. event_type may be a topic.
+    event_type may be a topic. A value that makes no sense fits no line; of those in `faults` the page says why.
     """
     since, until = read_time(parameters.get("since", "")), read_time(parameters.get("until", ""))
     if since is None and until is None and parameters.get("time") in RANGES:
@@ -163,8 +168,20 @@ def read(parameters: Mapping[str, str]) -> LogFilters:
         device_words=parameters.get("q", "").strip()[:MOST_CHARACTERS],
         actor=parameters.get("actor", ""),
         event_types=tuple(kinds_of(wanted)) or ((wanted,) if wanted else ()),
-        levels=TROUBLE if level == "trouble" else (int(level),) if level in LEVELS else (),
+        levels=TROUBLE if level == ANY_TROUBLE else (int(level),) if level in LEVELS else (),
+        faults=_faults(parameters),
     )
+
+
+def _faults(parameters: Mapping[str, str]) -> tuple[str, ...]:
+    """Names of the parameters that hold no time, no range of time or no level, though they should."""
+    understood: dict[str, Callable[[str], object]] = {
+        "since": read_time,
+        "until": read_time,
+        "time": RANGES.get,
+        "level": {*LEVELS, ANY_TROUBLE}.__contains__,
+    }
+    return tuple(name for name, reads in understood.items() if parameters.get(name) and not reads(parameters[name]))
 
 
 def _is_key(text: str) -> bool:

@@ -15,6 +15,7 @@ from mdm.common.http import FOLLOWED, Answer, OutboundClient
 from mdm.common.peers import seconds_until
 from mdm.common.text import clean_text
 from mdm.events.models import Webhook, WebhookDelivery
+from mdm.events.webhooks import refusal_words
 
 TIMEOUT_SECONDS = 10.0
 EXCERPT_CHARACTERS = 1000
@@ -56,7 +57,7 @@ def send(client: OutboundClient, webhook: Webhook, delivery: WebhookDelivery) ->
         answer = client.send("POST", webhook.url, headers=headers(webhook, delivery, body), content=body)
         outcome = _understood(answer, delivery, at)
     except OutboundError as error:
-        outcome = Outcome(delivery, at, error=str(error), is_down=True)
+        outcome = Outcome(delivery, at, error=refusal_words(error), is_down=True)
     except Exception:
         logger.exception("message %s of webhook %s could not be sent", delivery.pk, webhook.pk)
         outcome = Outcome(delivery, at, error="It could not be sent, or its answer not be understood.")

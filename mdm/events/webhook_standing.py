@@ -20,6 +20,7 @@ NOTED_AFTER = timedelta(hours=1)
 
 
 class Standing(StrEnum):
+    UNTRIED = "untried"  # nothing was sent to it yet
     WORKING = "working"
     FAILING = "failing"  # its receiver answers, and refuses everything
     RESTING = "resting"  # its receiver is down, and gets a rest between tries
@@ -89,6 +90,8 @@ def standing(webhook: Webhook) -> tuple[Standing, str]:
             "The receiver has taken nothing for %(length)s. It is tried again %(when)s; the longer it is away, the longer "
             "it is left alone. Messages wait in their order."
         ) % {"length": length, "when": ago(rests_until, now) if is_later else _("in a moment")}
+    if webhook.claimed_until is None:  # no worker has had anything to send to it
+        return Standing.UNTRIED, _("Nothing was sent yet: send a test.")
     return Standing.WORKING, _("The receiver takes what it is sent.")
 
 

@@ -12,7 +12,7 @@ from httpx import URL
 
 from mdm.accounts.actors import Actor
 from mdm.accounts.models import Account
-from mdm.common.addresses import OutboundError, check_url
+from mdm.common.addresses import AddressRefused, OutboundError, check_url
 from mdm.common.nudge import nudge_named
 from mdm.common.tokens import new_token
 from mdm.events import micromdm
@@ -27,6 +27,13 @@ DELIVER = "mdm.events.tasks.deliver_webhooks"
 
 class WebhookError(Exception):
     """A webhook cannot be like that; the text says why."""
+
+
+def refusal_words(error: OutboundError) -> str:
+    """Why nothing goes to an address; of a private one also who can change that, as the form cannot."""
+    if isinstance(error, AddressRefused):
+        return f"{error} Whoever runs the server can allow it: WEBHOOK_ALLOW_PRIVATE."
+    return str(error)
 
 
 def create_webhook(
@@ -205,7 +212,7 @@ def _check(url: str | None, events: Sequence[str], format: str | None) -> None:
         try:
             check_url(url, allows_private=settings.WEBHOOK_ALLOW_PRIVATE)
         except OutboundError as error:
-            raise WebhookError(str(error)) from error
+            raise WebhookError(refusal_words(error)) from error
     unknown = [name for name in events if name not in WEBHOOK_EVENTS]
     if unknown:
         raise WebhookError(f"There is no event {unknown[0]!r}; there are {', '.join(WEBHOOK_EVENTS)}.")

@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy
 
 from mdm.events.kinds import KINDS
 from mdm.events.models import Event, Level
+from mdm.protocol.request_types import REQUEST_TYPES
 
 # What of the metadata says most, in this order; the first two that are there stand below the sentence.
 TELLING = (
@@ -39,7 +40,13 @@ def sentence(event: Event) -> str:
 
 
 def details(event: Event) -> str:
-    """The most telling facts of a line: "DeviceLock · asked by hand"."""
+    """The most telling facts of a line: "Lock · asked by hand"."""
     known = {"name"} if event.device_id else set()  # the device stands beside it
-    found = [str(event.metadata[key]) for key in TELLING if event.metadata.get(key) and key not in known]
+    found = [_fact(key, event.metadata[key]) for key in TELLING if event.metadata.get(key) and key not in known]
     return " · ".join(found[:2])[:160]
+
+
+def _fact(key: str, value: object) -> str:
+    """A request type is called what the catalogue calls it; one that it does not know keeps its name."""
+    known = REQUEST_TYPES.get(str(value)) if key == "request_type" else None
+    return _(known.label) if known else str(value)

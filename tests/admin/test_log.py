@@ -72,6 +72,7 @@ class LogListTest(LogTestCase):
             response = self.client.get(self.list_url, query)
             self.assertContains(response, "Nothing matches")
             self.assertContains(response, 'href="?">Show all')
+            self.assertNotContains(response, "Nothing has happened yet")
 
     def test_nothing_is_counted_and_more_lines_cost_no_more_statements(self) -> None:
         query = urlencode({"time": "week", "actor": "pomona", "event_type": "devices", "level": "0", "q": "C02"})
@@ -159,7 +160,8 @@ class LogFiltersTest(LogTestCase):
         ):
             self.assertEqual(self.shown(**query), expected, query)
         for nonsense in ("abc", "²", "9"):
-            self.assertEqual(len(self.shown(level=nonsense)), 3, nonsense)
+            self.assertEqual(self.shown(level=nonsense), [], nonsense)
+            self.assertContains(self.client.get(self.list_url, {"level": nonsense}), f"“{nonsense}” is no level")
 
     def test_by_time(self) -> None:
         now = timezone.now()
@@ -178,7 +180,23 @@ class LogFiltersTest(LogTestCase):
         # An exact time counts more than a range.
         self.assertEqual(self.shown(time="hour", since=week_ago), newest_first[:2])
         for nonsense in ("yesterday", "0001-01-01T00:00", "9999-12-31T23:59-12:00", "2024-13-01T00:00", "²"):
-            self.assertEqual(self.shown(since=nonsense, until=nonsense), newest_first, nonsense)
+            for name in ("since", "until"):
+                response = self.client.get(self.list_url, {name: nonsense, "level": "0"})
+                self.assertEqual(list(response.context["cl"].result_list), [], nonsense)
+                self.assertContains(response, f"“{nonsense}” is no time")
+                self.assertContains(response, "not understood")
+        self.assertEqual(self.shown(since="", until=" "), [])
+        self.assertEqual(self.shown(since="", until=""), newest_first)
+        self.assertContains(self.client.get(self.list_url, {"time": "year"}), "“year” is no range of time")
+
+    def test_what_is_not_understood_is_escaped_cut_and_not_exported(self) -> None:
+        make_event(self.account, "account.updated")
+        query = {"since": "<script>alert(1)" + "x" * 500}
+        response = self.client.get(self.list_url, query)
+        self.assertNotContains(response, "<script>alert(1)")
+        self.assertNotContains(response, f"{'x' * 200}” is no time")
+        answer = self.client.post(f"{self.url(Event, 'export')}?{urlencode(query)}", {"format": "jsonl"})
+        self.assertEqual(b"".join(answer.streaming_content), b"")
 
     def test_a_line_whose_transaction_took_long_is_found_by_its_time(self) -> None:
         """Its key is higher than that of lines that came later."""
@@ -215,10 +233,25 @@ class LogFiltersTest(LogTestCase):
 
     def test_columns_cannot_be_probed(self) -> None:
         for query in ({"user__password__startswith": "a"}, {"namespace": "device"}, {"metadata__name": "x"}):
-            self.assertEqual(self.client.get(self.list_url, query).status_code, 400)
+            self.assertRedirects(self.client.get(self.list_url, query), self.list_url)
 
     def minute(self, at: datetime) -> str:
         return at.strftime("%Y-%m-%dT%H:%M")
+
+
+class LogDetailsTest(LogTestCase):
+    def test_a_command_is_called_what_the_catalogue_calls_it(self) -> None:
+        asked = make_event(
+            event_type="command.queued", device=self.device, request_type="CertificateList", why="by hand"
+        )
+        own = make_event(event_type="command.queued", device=self.device, request_type="<b>Own")
+        for url in (self.list_url, f"{self.url(Device, 'change', self.device.pk)}?tab=log"):
+            response = self.client.get(url)
+            self.assertContains(response, "Certificates · by hand")
+            self.assertContains(response, "&lt;b&gt;Own")
+        # Each line by itself keeps what was written.
+        self.assertContains(self.client.get(self.url(Event, "change", asked.pk)), "CertificateList")
+        self.assertEqual(own.metadata["request_type"], "<b>Own")
 
 
 class LogPageTest(LogTestCase):

@@ -81,7 +81,7 @@ class AddTest(WebhookTestCase):
     def test_wrong_urls_are_refused_beside_the_field_and_what_was_typed_stays(self) -> None:
         for url, words in (
             ("ftp://example.com/", "begin with"),
-            ("http://127.0.0.1:9000/", "private network"),
+            ("http://127.0.0.1:9000/", "Whoever runs the server can allow it: WEBHOOK_ALLOW_PRIVATE."),
             ("https://user:pw@example.com/", "user name or password"),
         ):
             response = self.add(url=url)
@@ -111,7 +111,8 @@ class AddTest(WebhookTestCase):
 class ListTest(WebhookTestCase):
     def test_states_events_and_what_waits(self) -> None:
         now = timezone.now()
-        make_webhook(self.account, name="Chat", events=["device.enrolled", "app.failed", "app.installed"])
+        chosen = ["device.enrolled", "app.failed", "app.installed"]
+        make_webhook(self.account, name="Chat", events=chosen, claimed_until=now)
         paused = make_webhook(self.account, paused_at=now, failing_since=now - timedelta(days=1))
         make_webhook(self.account, failing_since=now, failures=2, rests_until=now + timedelta(minutes=9))
         make_webhook(self.account, failing_since=now)
@@ -122,7 +123,7 @@ class ListTest(WebhookTestCase):
         with patch("mdm.events.webhook_standing.COUNTED_AT_MOST", 2):
             text = self.reader.get(self.url(Webhook, "changelist")).content.decode()
         for words in (
-            *("Working", "Paused", "Resting after failures", "Refuses messages", "Disabled"),
+            *("Working", "Not tried yet", "Paused", "Resting after failures", "Refuses messages", "Disabled"),
             *("3 kinds of event", "All standard events", "Everything that devices send"),
             *("more than 2", "none yet", "hooks.example.com"),
         ):
@@ -186,7 +187,14 @@ class AlertTest(WebhookTestCase):
 class PageTest(WebhookTestCase):
     def setUp(self) -> None:
         super().setUp()
-        self.webhook = make_webhook(self.account, url=HOOK, name="Chat")
+        self.webhook = make_webhook(self.account, url=HOOK, name="Chat", claimed_until=timezone.now())
+
+    def test_one_to_which_nothing_was_sent_says_so_and_offers_a_test(self) -> None:
+        page = self.admin.get(self.page(make_webhook(self.account)))
+        self.assertContains(page, "Not tried yet")
+        self.assertContains(page, "Nothing was sent yet: send a test.")
+        self.assertContains(page, "Send test")
+        self.assertNotContains(page, "takes what it is sent")
 
     def test_what_it_says_and_offers(self) -> None:
         make_delivery(self.webhook, state="failed", due_at=None, event_type="device.enrolled", error="No answer.")
@@ -358,6 +366,12 @@ class DeliveryTest(WebhookTestCase):
         event = emit("command.acknowledged", account_id=self.account.pk, device=make_device(self.account), **facts)
         for url in (self.url_of(event.deliveries.get()), self.url(WebhookDelivery, "changelist")):
             self.assertContains(self.reader.get(url), "A device carried out a command: DeviceLock")
+
+    def test_one_that_was_tried_in_vain_does_not_read_as_over(self) -> None:
+        delivery = make_delivery(self.webhook, attempts=1, error="The receiver answered 503.")
+        page = self.reader.get(self.url_of(delivery))
+        self.assertContains(page, "Will be tried again")
+        self.assertContains(page, "The receiver answered 503. It will be tried again.")
 
     def test_it_follows_while_the_message_waits(self) -> None:
         delivery = make_delivery(self.webhook)

@@ -147,7 +147,8 @@ class DeliveryTest(AccountTestCase):
             deliver_due()
         delivery.refresh_from_db()
         self.assertEqual(len(self.receiver.received), 1)
-        self.assertEqual(delivery.error, "10.0.0.1 is an address of a private network, where nothing is sent.")
+        self.assertIn("10.0.0.1 is an address of a private network, where nothing is sent.", delivery.error)
+        self.assertIn("WEBHOOK_ALLOW_PRIVATE", delivery.error)
 
     def test_a_receiver_that_is_down_rests_and_keeps_its_order(self):
         for status in (429, 502, 503, 504):
