@@ -340,7 +340,13 @@ def test_nginx_logs_no_address_that_opens_something() -> None:
     text = (DOCKER / "nginx.conf").read_text()
     masks = re.findall(r"^ +~(\^\S+) (/\S+…);$", text, re.MULTILINE)
     secret = "s3cret-T0ken"
-    links = ("apps/files/{}", "mdm/agent/package/{}", "invitation/{}/", "invitation/{}/accept/", "sign-in/new-password/{}/")
+    links = (
+        "apps/files/{}",
+        "mdm/agent/package/{}",
+        "invitation/{}/",
+        "invitation/{}/accept/",
+        "sign-in/new-password/{}/",
+    )
     for path in (f"/{link.format(secret)}" for link in links):
         assert [shown for pattern, shown in masks if re.match(pattern, path)], path
 

@@ -14,7 +14,7 @@ from unfold.decorators import display
 
 from devices.models import DeviceGroup
 from devices.services.groups import default_group
-from enrollment.admin.invitations import InvitationForm, invitations_of, mark_of
+from enrollment.admin.invitations import InvitationForm, invitations_of, mark_of, ways_to_invite
 from enrollment.admin.print_sheet import PrintPages
 from enrollment.models import Enrollment, InvitationState
 from enrollment.services.errors import EnrollmentError
@@ -135,6 +135,7 @@ class EnrollmentAdmin(PrintPages, ReadOnlyAdmin):
             return tuple(shown)
         return tuple(column for column in shown if column != "address")
 
+    # `admin.css` breaks its words: names may be long and without blanks.
     @display(description=gettext_lazy("For"), ordering=F("device__name").asc(nulls_last=True))
     def what_for(self, enrollment: Enrollment) -> str:
         if enrollment.device_id:
@@ -249,6 +250,7 @@ class EnrollmentAdmin(PrintPages, ReadOnlyAdmin):
             is_open=is_open,
             shows_link=is_open and may_hand_out,
             invitation_form=form or InvitationForm(account=request.get_account()),
+            **ways_to_invite(),
             invitations=invitations,
             is_sending=any(one.state == InvitationState.WAITING for one in invitations),
             mark=mark_of(invitations),

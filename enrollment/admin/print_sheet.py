@@ -21,6 +21,8 @@ MOST_CARDS = 200
 class PrintPages:
     """For the admin of enrollments (which brings `page`, `url` and `refused`)."""
 
+    choose_all_label = gettext_lazy("Choose all links on this page")
+
     @display(description=ModelAdmin.action_checkbox.short_description)
     def action_checkbox(self, enrollment: Enrollment) -> str:
         whom = enrollment.device or enrollment.name or enrollment.device_group

@@ -9,7 +9,8 @@ from django.core.mail import EmailMultiAlternatives
 from django.template.loader import render_to_string
 
 from enrollment.models import Enrollment, Invitation
-from mdm.common.sending import headers_of_a_program, send_mail
+from mdm.common.sending import NotSent, headers_of_a_program, send_mail
+from mdm.sign_in.methods import has_mail_server
 
 QR_ID = "enrollment-link"
 # Pixels for each square of the code: sharp where it is shown, which is at half the size or less.
@@ -18,6 +19,8 @@ QR_SCALE = 8
 
 def deliver(invitation: Invitation) -> str:
     """Hand it to the mail server; returns nothing that would name it there. Raises NotSent, NotSentYet."""
+    if not has_mail_server():  # printed in this process's log, it would be called sent
+        raise NotSent("This server sends no e-mail (EMAIL_URL is not set).")
     send_mail(message_for(invitation))
     return ""
 

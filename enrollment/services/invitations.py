@@ -18,22 +18,27 @@ from mdm.accounts.actors import Actor
 from mdm.accounts.models import Account
 from mdm.common.nudge import nudge_named
 from mdm.common.words import count_of, duration
+from mdm.sign_in.methods import has_mail_server
 
 TASK = "enrollment.tasks.send_invitations"
 WINDOW = timedelta(hours=1)
+NO_MAIL = "This server sends no e-mail (EMAIL_URL is not set): hand over the link yourself."
 CLOSED_WORDS = {"revoked": "was revoked", "spent": "is spent (its device has used it)", "expired": "has expired"}
 
 
 def send_invitation(enrollment: Enrollment, contact: str, actor: Actor) -> Invitation:
     """Order the enrollment link to be sent to an e-mail address or phone number; a worker does it after the commit.
 
-    Raises EnrollmentError for what is neither, a phone number without a gateway, or a closed link; TooManyInvitations.
+    Raises EnrollmentError for what is neither, an address without a mail server, a phone number without a gateway, or a
+    closed link; TooManyInvitations.
     """
     if len(contact) > 1000:
         raise EnrollmentError("This is neither an e-mail address nor a phone number.")
     found = read_contact(contact)
     if found.kind == InvitationKind.SMS:
         _check_gateway()
+    elif not sends_mail():
+        raise EnrollmentError(NO_MAIL)
     reason = why_closed(enrollment)
     if reason:
         raise EnrollmentError(f"This enrollment link {CLOSED_WORDS[reason]}. Nobody can be invited with it.")
@@ -54,6 +59,11 @@ def send_invitation(enrollment: Enrollment, contact: str, actor: Actor) -> Invit
     return invitation
 
 
+def sends_mail() -> bool:
+    """Whether e-mail addresses can be invited."""
+    return has_mail_server()
+
+
 def sends_texts() -> bool:
     """Whether phone numbers can be invited."""
     try:
@@ -69,6 +79,8 @@ def _check_gateway() -> None:
         raise EnrollmentError(
             f"Text messages are not set up rightly on this server ({error}): give an e-mail address."
         ) from error
+    if found is None and not sends_mail():
+        raise EnrollmentError("This server sends neither text messages nor e-mail: hand over the link yourself.")
     if found is None:
         raise EnrollmentError(
             "Text messages are not set up on this server: give an e-mail address, not a phone number."

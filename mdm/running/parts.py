@@ -215,7 +215,7 @@ def _mail() -> Part:
         return Part(
             "mail", title, "good", _("Set up"), fact, _("Sent as %(sender)s.") % {"sender": settings.DEFAULT_FROM_EMAIL}
         )
-    text = _("Invitations by e-mail only appear in the worker's log. Set EMAIL_URL to send them.")
+    text = _("Nobody can be invited by e-mail: links are handed over. Set EMAIL_URL to send them.")
     return Part("mail", title, "info", _("Not set up"), "", text)
 
 

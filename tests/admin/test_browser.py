@@ -95,7 +95,7 @@ class BrowserTest(BrowserTestCase):
             self.assertIn("app.failed", webhook.events)
             expect(page.get_by_text(webhook.secret)).to_be_visible()
             page.get_by_role("link", name="I have copied it").click()
-            expect(page.get_by_text("The receiver takes what it is sent.")).to_be_visible()
+            expect(page.get_by_text("Nothing was sent yet: send a test.")).to_be_visible()
             self.assertNotIn(webhook.secret, page.content())
             page.get_by_role("button", name="Send test").click()
             row = page.get_by_role("row", name="A test was sent to a webhook")

@@ -15,6 +15,8 @@ from tests.admin.base import AdminTestCase
 from tests.factories import make_enrollment, make_invitation
 from tests.fakes.sms_gateway import FakeSmsGateway
 
+NO_MAIL = override_settings(EMAIL_BACKEND="django.core.mail.backends.console.EmailBackend")
+
 
 class InvitationTest(AdminTestCase):
     def setUp(self) -> None:
@@ -60,6 +62,30 @@ class InvitationTest(AdminTestCase):
             self.assertEqual(gateway.texts[0].to, "+491711234567")
             self.assertContains(self.people[Role.OPERATOR].get(self.page), "msg-1")
             self.assertContains(self.invite("0171 1234567"), "country code", status_code=422)
+
+    @NO_MAIL
+    def test_without_a_mail_server_nobody_is_invited_by_e_mail(self) -> None:
+        page = self.people[Role.OPERATOR].get(self.page)
+        self.assertContains(
+            page, "This server sends no e-mail (EMAIL_URL is not set): you hand over what lets them in."
+        )
+        self.assertContains(page, self.enrollment.url)
+        self.assertNotContains(page, "Send invitation")
+        self.invite("teacher@example.com")
+        self.assertFalse(Invitation.objects.exists())
+        failed = make_invitation(self.enrollment, state="failed")
+        self.assertNotContains(self.people[Role.OPERATOR].get(self.page), "Send again to")
+        self.assertContains(self.again(failed, self.people[Role.OPERATOR]), "hand over the link yourself")
+        self.assertEqual(Invitation.objects.count(), 1)
+
+    @NO_MAIL
+    def test_without_one_but_with_a_gateway_it_takes_numbers(self) -> None:
+        with FakeSmsGateway() as gateway, override_settings(**gateway.json_settings()):
+            page = self.people[Role.OPERATOR].get(self.page)
+            self.assertContains(page, "This server sends no e-mail")
+            self.assertContains(page, "Phone number")
+            self.assertContains(self.invite("+49 171 1234567"), "An invitation goes to +491711234567.")
+            self.assertContains(self.invite("a@example.com"), "This server sends no e-mail", status_code=422)
 
     def test_a_failed_one_shows_why_and_is_sent_again_as_a_new_one(self) -> None:
         failed = make_invitation(self.enrollment, state="failed", error="The mail server refused it: 550 <No> person.")

@@ -38,6 +38,22 @@ class PrintSheetTest(AdminTestCase):
         for name in ("Reception iPad", "Hall poster"):
             self.assertContains(page, f'aria-label="Choose the link for {name}"')
 
+    def test_all_rows_of_a_page_can_be_chosen_and_never_those_of_other_pages(self) -> None:
+        for _ in range(2):
+            make_enrollment(self.account)
+        client, url = self.people[Role.OPERATOR], self.url(Enrollment, "changelist")
+        page = client.get(url)
+        self.assertContains(page, 'aria-label="Choose all links on this page"', count=1)
+        self.assertContains(page, 'title="Choose all links on this page"', count=1)
+        self.assertContains(page, "0 of 2 selected")
+        for words in ("object", "9999999999", "across all pages"):
+            self.assertNotIn(words, page.content.decode().partition('id="changelist-form"')[2])
+        data = {"action": "print_chosen", "select_across": "1", "index": "0"}
+        self.assertContains(client.post(url, data, follow=True), "Items must be selected")
+        chosen = Enrollment.objects.first()
+        response = client.post(url, data | {"_selected_action": [chosen.pk]})
+        self.assertContains(response, "<svg", count=1)
+
     def test_a_closed_link_is_not_printed(self) -> None:
         enrollment = make_enrollment(self.account, revoked_at=timezone.now())
         response = self.people[Role.OPERATOR].get(self.url(Enrollment, "sheet", enrollment.pk), follow=True)

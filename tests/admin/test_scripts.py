@@ -1,5 +1,7 @@
 """Scripts: the list, the editor, one script, and running it."""
 
+from uuid import uuid4
+
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.db import connection
 from django.http import HttpResponse
@@ -156,7 +158,7 @@ class ScriptPageTest(ScriptTestCase):
 
 class RunTest(ScriptTestCase):
     def post(self, query: str = "", role: str = Role.OPERATOR, **data: object) -> HttpResponse:
-        return self.people[role].post(self.run_url + query, RUN | data)
+        return self.people[role].post(self.run_url + query, RUN | {"order": str(uuid4())} | data)
 
     def test_it_says_how_many_macs_it_reaches_and_starts_only_then(self) -> None:
         group = make_group(self.account, "Lab")
@@ -181,6 +183,13 @@ class RunTest(ScriptTestCase):
         response = self.post(devices="Lab Mac", confirmed="5")
         self.assertContains(response, "The number of Macs has changed")
         self.assertFalse(ScriptJob.objects.exists())
+
+    def test_a_form_that_is_sent_twice_starts_one_job_and_leads_to_it(self) -> None:
+        order = dict(self.post(devices="Lab Mac").context["hidden"])["order"]
+        addresses = {self.post(devices="Lab Mac", confirmed="1", order=order).url for _ in range(2)}
+        self.assertEqual((len(addresses), ScriptJob.objects.count()), (1, 1))
+        self.post(devices="Lab Mac", confirmed="1", order="")
+        self.assertEqual(ScriptJob.objects.count(), 1)
 
     def test_what_was_chosen_comes_along_and_can_be_changed(self) -> None:
         response = self.post(devices="Lab Mac", name="Friday", timeout="90", unit="seconds")

@@ -7,6 +7,7 @@ from django.utils import timezone
 from devices.services.variables import variables_of
 from enrollment.models import Invitation, InvitationKind, InvitationState
 from enrollment.services.errors import EnrollmentError, TooManyInvitations
+from enrollment.services.invitation_sending import send_due
 from enrollment.services.invitations import send_invitation, sends_texts
 from enrollment.services.links import revoke
 from mdm.accounts.actors import SYSTEM, Actor, Source
@@ -18,6 +19,9 @@ GATEWAY = {
     "SMS_URL": "https://sms.example.com/messages",
     "SMS_FIELDS": '{"to": "{to}", "text": "{text}"}',
 }
+
+
+NO_MAIL = override_settings(EMAIL_BACKEND="django.core.mail.backends.console.EmailBackend")
 
 
 class SendInvitationTest(AccountTestCase):
@@ -53,6 +57,24 @@ class SendInvitationTest(AccountTestCase):
         )
         self.assertLessEqual(invitation.due_at, timezone.now())
         self.assertEqual(invitation.actor["label"], "Munki")
+
+    @NO_MAIL
+    def test_without_a_mail_server_there_is_no_way_to_an_address(self) -> None:
+        with self.assertRaisesMessage(EnrollmentError, "This server sends no e-mail (EMAIL_URL is not set)"):
+            self.invite()
+        with self.assertRaisesMessage(EnrollmentError, "neither text messages nor e-mail"):
+            self.invite("+1 415 555 0123")
+        self.assertFalse(Invitation.objects.exists())
+        self.device.refresh_from_db()
+        self.assertEqual(self.device.email, "")
+
+    @NO_MAIL
+    def test_a_worker_without_a_mail_server_does_not_say_that_it_was_sent(self) -> None:
+        invitation = make_invitation(self.enrollment)
+        send_due()
+        invitation.refresh_from_db()
+        self.assertEqual(invitation.state, InvitationState.FAILED)
+        self.assertIn("sends no e-mail", invitation.error)
 
     def test_the_worker_sends_it_after_the_commit(self) -> None:
         self.invite()
