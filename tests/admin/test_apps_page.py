@@ -36,7 +36,7 @@ class AppPageTest(AppPagesTestCase):
             self.assertContains(self.page(), words)
 
     def test_the_end_of_the_provisioning_profile_is_a_warning_in_time(self) -> None:
-        for days, words in ((100, None), (20, "expires in 19 days"), (-2, "expired 2 days ago")):
+        for days, words in ((100, None), (20, "expires in 20 days"), (-2, "expired 2 days ago")):
             App.objects.all().delete()
             until = datetime.now(UTC) + timedelta(days=days)
             self.client.post(self.upload_url, {"file": self.ipa(provisioning=build_provisioning(expires_at=until))})

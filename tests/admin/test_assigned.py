@@ -109,7 +109,7 @@ class AssignedTabTest(AssignedTestCase):
         self.assertContains(response, '<span class="pm-badge pm-good">Installed</span>')
         self.assertContains(response, "The profile “VPN” is &lt;invalid&gt;.")
         self.assertContains(response, "Failed 2 times, is tried again")
-        self.assertContains(response, "in 29 minutes")
+        self.assertContains(response, "in 30 minutes")
         for label, version in (("Sent:", "3"), ("On the device:", "2"), ("On the device:", "14.2")):
             self.assertContains(response, f'<td data-label="{label}">{version}</td>', count=1)
 

@@ -37,6 +37,7 @@ REFUSALS = (
     r"(?:Not|Only) available (?:on|with) [\w ]+\.",
     r"What failed is tried again by itself\.",
     r"https?://\S+",
+    r"[0-9A-F]{16}…",  # a number that is cut off, perhaps in the middle of what looks like a word
 )
 VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 WORD = re.compile(r"[A-Za-z][A-Za-z’'-]+")

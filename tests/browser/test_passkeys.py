@@ -83,6 +83,7 @@ class PasskeyTest(BrowserTestCase):
         with self.visitor() as page:
             self.by_password(page)
             self.add(page, "Old")
+            expect(page.get_by_role("heading", name="Recovery codes", level=1)).to_be_visible()
             self.go(page, "/your-login/")
             page.get_by_role("link", name="Rename Old").click()
             page.get_by_label("Name").fill("Security key")
