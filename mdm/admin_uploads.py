@@ -1,4 +1,5 @@
-"""How large a request of the admin may be: small, except for people who may upload apps, on the pages where that is done.
+"""How large a request of the admin, or a form with files of any other page, may be: small, except for people who may upload apps,
+on the pages where that is done.
 
 Django reads a form before any page asks who sent it (its CSRF check looks for the token there), and writes the files in it to
 disk; so this comes first.
@@ -17,28 +18,30 @@ from mdm.protocol.mobileconfig import MAX_BYTES
 
 FORM_BYTES = 1024 * 1024  # what a form has beside its file
 MOST_BYTES = MAX_BYTES + FORM_BYTES  # with the largest profile
-# Pages for signing in and for one's own login, most of them open to everybody. See `mdm/sign_in/admin_pages/urls.py`.
-OF_PEOPLE = ("/sign-in/", "/your-login/", "/invitation/", "/accounts/")
+# Files sent to the API are read by the view, after it has asked for the key. No other page outside the admin takes any.
+OWN_LIMITS = ("/api/",)
 
 
 class AdminBodySize:
-    """Middleware, after the one that knows the account: 413 for a request of the admin that is too large."""
+    """Middleware, after the one that knows the account: 413 for a request that is too large."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if _length(request) > FORM_BYTES and request.path_info.startswith(("/admin/", *OF_PEOPLE)):
-            most = _allowed(request)
-            if _length(request) > most:
-                sentence = _("This is too large: at most %(most)s can be sent here.") % {"most": file_size(most)}
-                return HttpResponse(sentence, status=413, content_type="text/plain")
+        length = _length(request)
+        most = _allowed(request) if length > FORM_BYTES else None
+        if most is not None and length > most:
+            sentence = _("This is too large: at most %(most)s can be sent here.") % {"most": file_size(most)}
+            return HttpResponse(sentence, status=413, content_type="text/plain")
         return self.get_response(request)
 
 
-def _allowed(request: HttpRequest) -> int:
-    if request.path_info.startswith(OF_PEOPLE):
-        return FORM_BYTES
+def _allowed(request: HttpRequest) -> int | None:
+    """None: whoever answers has a limit of its own."""
+    if not request.path_info.startswith(reverse("admin:index")):
+        has_files = request.content_type == "multipart/form-data" and not request.path_info.startswith(OWN_LIMITS)
+        return FORM_BYTES if has_files else None
     if request.path_info.startswith(reverse("admin:apps_catalog_app_changelist")) and may(
         request.get_role(), Action.MANAGE_DEVICES
     ):

@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps_catalog.models import App, AppAssignment, AppInstall, AppType, ProcessingStatus
+from apps_catalog.services.profile_status import MOST
 from devices.models import DeviceState, ItemState
 from mdm.common.counts import BoundedCount
 
@@ -15,7 +16,6 @@ KINDS = {
     "ipa": (gettext_lazy("In-house app (ipa)"), Q(app_type=AppType.ENTERPRISE) & ~Q(platform_support="macOS")),
     "pkg": (gettext_lazy("Mac package (pkg)"), Q(app_type=AppType.ENTERPRISE, platform_support="macOS")),
 }
-MOST = 1000  # devices of one state
 UNDER_WAY = (ItemState.PENDING, ItemState.PUSHED)
 
 

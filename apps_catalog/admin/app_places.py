@@ -9,7 +9,6 @@ from django.utils.translation import ngettext
 from apps_catalog.admin import app_words
 from apps_catalog.admin.app_forms import DeviceForm, GroupForm
 from apps_catalog.admin.app_page import devices_in, following_of, losing_with, rows_of, totals_context
-from apps_catalog.admin.watching import is_part
 from apps_catalog.models import App, PackageKind
 from apps_catalog.services.assignments import assign_app, unassign_app
 from apps_catalog.services.fitting import lacks_store_id, supports, why_not
@@ -19,6 +18,7 @@ from devices.models import Device, ItemState
 from devices.services.due import devices_of_group
 from mdm.accounts.admin_base import actor_of, row_number
 from mdm.accounts.admin_forms import posted
+from mdm.accounts.admin_parts import is_part
 from mdm.common.counts import count_up_to
 from mdm.common.words import count_of
 

@@ -10,6 +10,7 @@ from apps_catalog.models import SearchState, StoreSearch
 from apps_catalog.services.errors import CatalogError
 from apps_catalog.services.store_search import ask_store, known_apps
 from mdm.accounts.admin_base import row_number
+from mdm.accounts.admin_parts import is_part
 
 TEMPLATE = "admin/apps/store_results.html"
 
@@ -24,7 +25,7 @@ class StorePages:
     """For the admin of apps (which brings `url` and `refused`)."""
 
     def store_search(self, request: HttpRequest) -> HttpResponse:
-        is_live = bool(request.headers.get("HX-Request"))
+        is_live = is_part(request)
         try:
             found = ask_store(request.get_account(), request.POST.get("words", ""))
         except CatalogError as error:

@@ -6,10 +6,11 @@ from django.utils.translation import gettext as _
 
 from apps_catalog.admin.groups_page import item_of, line_of, lines_of, lines_without_numbers
 from apps_catalog.admin.item_states import COLUMNS
-from apps_catalog.admin.watching import Following, is_part
+from apps_catalog.admin.watching import Following
 from apps_catalog.services.totals import takes_long_in, totals_in_group
 from devices.models import AssignmentGroup
 from mdm.accounts.admin_base import row_number
+from mdm.accounts.admin_parts import is_part
 
 
 class GroupTotalsPages:

@@ -27,7 +27,7 @@ from apps_catalog.admin.profile_page import (
 )
 from apps_catalog.admin.profile_preview import ProfilePreviewPage
 from apps_catalog.admin.profile_versions import ProfileVersionPages
-from apps_catalog.admin.watching import SECONDS, SECONDS_OF_MANY, is_part
+from apps_catalog.admin.watching import SECONDS, SECONDS_OF_MANY
 from apps_catalog.services.profile_status import MOST
 from apps_catalog.services.totals import takes_long
 from devices.models import ItemState, Profile, ProfileKind
@@ -38,6 +38,7 @@ from devices.services.profiles import assign, change_profile, create_profile, de
 from mdm.accounts.admin_base import EmptyState, Page, ReadOnlyAdmin, actor_of, row_number
 from mdm.accounts.admin_forms import ConfirmForm, posted, posted_files
 from mdm.accounts.admin_html import time_tag, two_lines
+from mdm.accounts.admin_parts import is_part
 from mdm.accounts.permissions import Action
 from mdm.common.downloads import download
 from mdm.common.words import count_of

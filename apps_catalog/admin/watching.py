@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.utils.http import urlencode
 
 from devices.models import DueDevice, ItemState, OperationState
+from mdm.accounts.admin_parts import is_part
 
 UNDER_WAY = (ItemState.PENDING, ItemState.PUSHED, ItemState.REMOVING)
 SECONDS = 5
@@ -61,8 +62,3 @@ def is_comparing(account_id: int) -> bool:
     """
     marks = DueDevice.objects.for_account(account_id).filter(due_at__lte=timezone.now() + SOON)
     return marks.filter(Q(operation=None) | Q(operation__state=OperationState.RUNNING)).exists()
-
-
-def is_part(request: HttpRequest) -> bool:
-    """Whether a script asks for a part of a page."""
-    return request.headers.get("HX-Request") == "true"

@@ -20,7 +20,7 @@ from mdm.channels.models import Channel
 from mdm.common.counts import BoundedCount
 
 Counts = dict[ItemState, int]
-MOST = 1000  # of one state, in a list
+MOST = 1000  # of one state, in a list of profiles or of apps
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from devices.services.errors import DeviceError
 from devices.services.viewing import log_viewed
 from mdm.accounts.admin_base import Page, actor_of, row_number
 from mdm.accounts.admin_forms import ConfirmForm, posted
+from mdm.accounts.admin_parts import is_part
 from mdm.accounts.permissions import Action
 from mdm.common.words import count_of
 
@@ -119,10 +120,9 @@ class AttributeValuePages:
             device = owner if isinstance(owner, Device) else None
             secrets = {f"custom attribute {attribute.name}": [pk]}
             log_viewed(attribute.account_id, secrets, of=of, actor=actor_of(request), device=device)
-        is_part = request.headers.get("HX-Request") == "true"
         return self.page(
             request,
-            "admin/attributes/revealed_part.html" if is_part else "admin/attributes/revealed.html",
+            "admin/attributes/revealed_part.html" if is_part(request) else "admin/attributes/revealed.html",
             title=_("Value for %(whom)s") % {"whom": owner_words(owner)} if owner else _("Default"),
             crumb=(attribute.name, self.url("change", attribute.pk)),
             value=value,

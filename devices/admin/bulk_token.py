@@ -11,18 +11,19 @@ from django.utils.translation import gettext as _
 
 from devices.models import BulkOperation, ScriptJob
 from devices.services.errors import NotPossible
+from mdm.accounts.admin_once import sent_token
 
 ORDER = "order"
 
 
 def hidden_token(request: HttpRequest) -> tuple[str, str]:
     """Name and value of the field. A form that is shown again keeps its own: nothing was started with it."""
-    return ORDER, str(_sent(request) or uuid4())
+    return ORDER, str(sent_token(request, ORDER) or uuid4())
 
 
 def demanded_token(request: HttpRequest) -> UUID:
     """What the form was sent with. Raises NotPossible where there is none: then it might be sent twice, and count twice."""
-    token = _sent(request)
+    token = sent_token(request, ORDER)
     if token is None:
         raise NotPossible(
             _("This page was out of date, and nothing was done. Please look once more, and confirm again.")
@@ -32,7 +33,7 @@ def demanded_token(request: HttpRequest) -> UUID:
 
 def started_before(request: HttpRequest) -> str:
     """Where the account's operation or job is that was started with this very form; empty if there is none."""
-    token, account = _sent(request), request.get_account()
+    token, account = sent_token(request, ORDER), request.get_account()
     if token is None or account is None:
         return ""
     for model in (BulkOperation, ScriptJob):
@@ -44,10 +45,3 @@ def started_before(request: HttpRequest) -> str:
 
 def told_before() -> str:
     return _("This was started already. It is not done a second time.")
-
-
-def _sent(request: HttpRequest) -> UUID | None:
-    try:
-        return UUID(request.POST.get(ORDER, ""))
-    except ValueError:
-        return None

@@ -27,7 +27,7 @@ def made_once(request: HttpRequest) -> Iterator[None]:
 
     A guard against reloads and double clicks, no lock: a form without a token is taken, and the cache may forget.
     """
-    token = _sent(request)
+    token = sent_token(request, FIELD)
     key = f"once-{request.user.pk}-{token}"
     if token and not cache.add(key, True, timeout=KEPT_SECONDS):
         raise MadeBefore
@@ -42,8 +42,9 @@ def made_before_words() -> str:
     return _("It was made already. What was shown once cannot be shown again.")
 
 
-def _sent(request: HttpRequest) -> UUID | None:
+def sent_token(request: HttpRequest, field: str) -> UUID | None:
+    """By which a form that was sent twice is known; None for one without it."""
     try:
-        return UUID(request.POST.get(FIELD, ""))
+        return UUID(request.POST.get(field, ""))
     except ValueError:
         return None

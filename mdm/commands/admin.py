@@ -20,6 +20,7 @@ from mdm.accounts.actors import who
 from mdm.accounts.admin_base import EmptyState, EndlessPaginator, Page, ReadOnlyAdmin, actor_of, row_number
 from mdm.accounts.admin_forms import TypedConfirmForm
 from mdm.accounts.admin_html import NOTHING, badge, time_tag, two_lines
+from mdm.accounts.admin_parts import is_part
 from mdm.accounts.permissions import Action
 from mdm.channels.models import Channel
 from mdm.commands.again import NotAgain, queue_again, why_not_again
@@ -161,7 +162,7 @@ class CommandAdmin(ReadOnlyAdmin):
     def state(self, request: HttpRequest, command: Command) -> HttpResponse:
         """For the page that waits: asked by htmx, its new content, or no answer where `mark` says that it shows that already."""
         mark = _mark(command)
-        if "HX-Request" not in request.headers:
+        if not is_part(request):
             return JsonResponse({"mark": mark, "is_over": not command.is_waiting})
         if request.GET.get("mark") == mark:
             return HttpResponse(status=204)

@@ -11,8 +11,7 @@ from mdm.accounts.admin_forms import ConfirmForm, TypedConfirmForm, posted
 from mdm.common.words import count_of
 from mdm.events.models import Webhook
 from mdm.events.webhook_standing import (
-    COUNTED_AT_MOST,
-    pending_words,
+    pending_of,
     title_of,
 )
 from mdm.events.webhooks import (
@@ -42,9 +41,7 @@ class WebhookDeeds:
         if request.method == "POST":
             update_webhook(webhook, is_enabled=False, actor=actor_of(request))
             return self.done(request, _("Nothing is sent to it any more."), self.home_of(webhook))
-        waiting = count_of(webhook.pending, "message")
-        if webhook.pending > COUNTED_AT_MOST:
-            waiting = _("%(number)s messages") % {"number": pending_words(webhook.pending)}
+        waiting = count_of(pending_of(webhook), "message")
         given_up = [_("%(waiting)s that wait are given up.") % {"waiting": waiting}] if webhook.pending else []
         return self._confirm(
             request,

@@ -31,7 +31,7 @@ from mdm.events.models import DeliveryState, Webhook, WebhookDelivery, WebhookFo
 from mdm.events.webhook_standing import (
     Standing,
     host_of,
-    pending_words,
+    pending_of,
     standing,
     title_of,
     troubled,
@@ -116,7 +116,7 @@ class WebhookAdmin(WebhookDeeds, ReadOnlyAdmin):
 
     @display(description=gettext_lazy("Waiting"))
     def waiting(self, webhook: Webhook) -> str:
-        return pending_words(webhook.pending)
+        return str(pending_of(webhook))
 
     # --- adding and changing ------------------------------------------------------------------------------------------
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
@@ -203,7 +203,7 @@ class WebhookAdmin(WebhookDeeds, ReadOnlyAdmin):
             sentence=sentence,
             format_words=FORMAT_WORDS[WebhookFormat(obj.format)],
             events=[(name, event_words(name)) for name in chosen_events(obj)],
-            pending=pending_words(obj.pending),
+            pending=pending_of(obj),
             deliveries=[(one, message_words(one), delivery_badge(one)) for one in deliveries],
             deliveries_url=f"{reverse('admin:mdm_events_webhookdelivery_changelist')}?webhook={obj.pk}",
             states=DeliveryState.choices,

@@ -3,13 +3,14 @@
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from django.db.models import BooleanField, ExpressionWrapper, F, IntegerField, OuterRef, Q, QuerySet, Subquery
+from django.db.models import BooleanField, ExpressionWrapper, F, OuterRef, Q, QuerySet, Subquery
 from django.db.models.fields.json import KeyTextTransform
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from httpx import URL
 
+from mdm.common.counts import BoundedCount, Number
 from mdm.common.words import ago, duration
 from mdm.events.models import DeliveryState, Event, Webhook, WebhookDelivery
 
@@ -28,17 +29,10 @@ class Standing(StrEnum):
     DISABLED = "disabled"
 
 
-class _NumberOf(Subquery):
-    """How many rows a subquery finds, which may be sliced."""
-
-    template = "(SELECT COUNT(*) FROM (%(subquery)s) counted)"
-    output_field = IntegerField()
-
-
 def with_pending(webhooks: QuerySet[Webhook]) -> QuerySet[Webhook]:
     """Each with `pending`: how many messages wait for it; COUNTED_AT_MOST + 1 stands for more."""
     waiting = WebhookDelivery.objects.filter(webhook=OuterRef("pk"), state=DeliveryState.PENDING)
-    return webhooks.annotate(pending=_NumberOf(waiting.order_by("pk").values("pk")[: COUNTED_AT_MOST + 1]))
+    return webhooks.annotate(pending=BoundedCount(waiting.order_by("pk").values("pk")[: COUNTED_AT_MOST + 1]))
 
 
 def without_bodies(deliveries: QuerySet[WebhookDelivery]) -> QuerySet[WebhookDelivery]:
@@ -64,11 +58,9 @@ def troubled(webhooks: QuerySet[Webhook]) -> list[Webhook]:
     return sorted(found, key=lambda webhook: webhook.paused_at is None)
 
 
-def pending_words(number: int) -> str:
-    """ "12", "more than 1,000"."""
-    if number > COUNTED_AT_MOST:
-        return _("more than %(number)s") % {"number": f"{COUNTED_AT_MOST:,}"}
-    return f"{number:,}"
+def pending_of(webhook: Webhook) -> Number:
+    """Of a webhook with what `with_pending` annotates: "12", "1,000+"."""
+    return Number.up_to(webhook.pending, COUNTED_AT_MOST)
 
 
 def standing(webhook: Webhook) -> tuple[Standing, str]:

@@ -250,9 +250,15 @@ class LargeUploadTest(AppPagesTestCase):
         self.assertContains(response, "at most 2.0 MB can be sent here", status_code=413)
         reading.assert_not_called()
 
-    def test_pages_for_signing_in_take_a_form_and_no_more(self) -> None:
+    def test_pages_outside_the_admin_take_a_form_and_no_more(self) -> None:
         with mock.patch("django.http.request.HttpRequest.parse_file_upload") as reading:
-            for url in ("/sign-in/forgotten/", "/sign-in/second-factor/", "/invitation/zzz/", "/your-login/name/"):
+            for url in (
+                "/sign-in/forgotten/",
+                "/sign-in/second-factor/",
+                "/invitation/zzz/",
+                "/your-login/name/",
+                "/e/",
+            ):
                 self.assertEqual(self.post(self.client, url).status_code, 413, url)
         reading.assert_not_called()
 

@@ -125,7 +125,7 @@ class ListTest(WebhookTestCase):
         for words in (
             *("Working", "Not tried yet", "Paused", "Resting after failures", "Refuses messages", "Disabled"),
             *("3 kinds of event", "All standard events", "Everything that devices send"),
-            *("more than 2", "none yet", "hooks.example.com"),
+            *("2+", "none yet", "hooks.example.com"),
         ):
             self.assertIn(words, text)
 

@@ -356,6 +356,8 @@ def test_pictures_of_every_main_page(desk: Desk) -> None:
                 picture(page, f"{name}-{suffix}")
             page.goto(device)
             picture(page, f"device-{suffix}")
+    made = {path.stem for path in Path(PICTURES).glob("*.png")}
+    assert {*MAIN_PAGES, "device", "home-dark", "devices-phone"} <= made, "a picture is missing"
 
 
 def picture(page: Page, name: str) -> None:

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from devices.admin.list.address import ALL, Address
 from devices.admin.list.columns import BY_KEY, FIRST, Column, columns_of
@@ -14,8 +13,10 @@ from devices.admin.list.facts import Facts, load
 from devices.admin.list.known import Known
 from devices.admin.list.order import Order
 from devices.admin.list.paging import slice_of
-from devices.admin.list.search import COUNTED, WORDS, bounded_count, chips_of, narrowed
+from devices.admin.list.search import WORDS, chips_of, narrowed
 from devices.models import Device, SavedView
+from mdm.common.counts import Number, count_up_to
+from mdm.common.words import count_of
 
 PAGE_SIZE = 100
 LATEST_FIRST = ("seen", "enrolled")  # what is asked of these columns at first
@@ -65,11 +66,11 @@ class Listing:
         self.chips = chips_of(known, address.values)
         self.number = self._number()
 
-    def _number(self) -> int:
+    def _number(self) -> Number:
         """Nothing is asked where one page shows them all."""
         if self.slice.before is None and self.slice.after is None:
-            return len(self.result_list)
-        return bounded_count(self.devices)
+            return Number(len(self.result_list))
+        return count_up_to(self.devices)
 
     @property
     def words(self) -> str:
@@ -82,16 +83,11 @@ class Listing:
     @property
     def has_every_row(self) -> bool:
         """Whether this page shows all that fit."""
-        return self.number <= len(self.result_list)
-
-    @property
-    def number_words(self) -> str:
-        """ "4,312", or "10,000+" where nobody counted any further."""
-        return f"{COUNTED:,}+" if self.number > COUNTED else f"{self.number:,}"
+        return self.number.value <= len(self.result_list)
 
     @property
     def sentence(self) -> str:
-        text = ngettext("%(number)s device", "%(number)s devices", self.number) % {"number": self.number_words}
+        text = count_of(self.number, "device")
         return text if not self.is_narrowed else _("%(devices)s found") % {"devices": text}
 
     @property

@@ -31,6 +31,7 @@ from devices.services.saved_views import (
     views_for,
 )
 from mdm.accounts.admin_base import Page, actor_of, allowed, row_number
+from mdm.accounts.admin_parts import is_part
 from mdm.accounts.permissions import Action
 from mdm.common.planning import planned_for_each_value
 
@@ -71,7 +72,7 @@ class DeviceListPages:
         bulk_offers = offers(request)
         return self.page(
             request,
-            "admin/devices/list_results.html" if _is_part(request) else "admin/devices/list.html",
+            "admin/devices/list_results.html" if is_part(request) else "admin/devices/list.html",
             title=self.list_title,
             cl=listing,
             chips=[(chip, address.without(*chip.parameters)) for chip in listing.chips],
@@ -237,8 +238,3 @@ def _column_choices(listing: Listing, known: Known) -> list[tuple[Any, bool]]:
     shown = [column.key for column in listing.columns]
     rest = [column for column in all_columns(known) if column.key not in shown]
     return [*((column, True) for column in listing.columns), *((column, False) for column in rest)]
-
-
-def _is_part(request: HttpRequest) -> bool:
-    """Whether only the table is asked for, while somebody types. Going back asks for the whole page."""
-    return "HX-Request" in request.headers and "HX-History-Restore-Request" not in request.headers

@@ -13,7 +13,6 @@ from devices.services.finding import found_by
 
 WORDS = "q"
 MOST_CHARACTERS = 200  # of one value in the address
-COUNTED = 10_000
 # In the order in which they are said above the list.
 FILTERS: tuple[Filter, ...] = (
     *(filters.STATE, filters.PLATFORM, filters.VERSION, VERSION_RANGE, filters.GROUP, filters.SEEN),
@@ -51,8 +50,3 @@ def narrowed(known: Known, values: Values) -> QuerySet[Device]:
 
 def chips_of(known: Known, values: Values) -> list[Chip]:
     return [chip for one in each_set(FILTERS, values) for chip in one.chips(values, known)]
-
-
-def bounded_count(devices: QuerySet[Device]) -> int:
-    """How many there are, or one more than is counted."""
-    return devices.order_by()[: COUNTED + 1].count()

@@ -22,6 +22,7 @@ from devices.services.errors import DeviceError
 from devices.services.groups import move_devices
 from mdm.accounts.admin_base import Page, actor_of
 from mdm.accounts.admin_forms import PageForm, posted
+from mdm.accounts.admin_parts import is_part
 from mdm.accounts.permissions import Action
 from mdm.protocol.errors import ProtocolError
 
@@ -68,7 +69,7 @@ class DevicePages:
         """
         prefetch_related_objects([device], "channels")
         watch = watch_of(device)
-        if "HX-Request" not in request.headers:
+        if not is_part(request):
             return JsonResponse({"mark": watch.mark, "is_over": not watch.is_open, "waiting": watch.waiting})
         if request.GET.get("mark") == watch.mark:
             return HttpResponse(status=NOTHING_NEW)

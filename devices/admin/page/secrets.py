@@ -17,6 +17,7 @@ from devices.services.revealing import Secret, reveal, reveal_attribute, rotate
 from mdm.accounts.actors import Actor
 from mdm.accounts.admin_base import Page, actor_of, row_number
 from mdm.accounts.admin_forms import posted
+from mdm.accounts.admin_parts import is_part
 from mdm.accounts.permissions import Action
 from mdm.common.crypto import CannotDecrypt
 from mdm.protocol.errors import ProtocolError
@@ -42,7 +43,7 @@ class SecretPages:
             fault = str(error)
         except (CannotDecrypt, ProtocolError):
             fault = _("It cannot be read any more: the key that it was encrypted with is gone.")
-        is_piece = "HX-Request" in request.headers
+        is_piece = is_part(request)
         if fault and not is_piece:
             return self.refused(request, fault, back)
         return self.page(

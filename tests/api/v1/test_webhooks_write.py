@@ -101,6 +101,7 @@ class CreateTest(WebhookTestCase):
     def test_an_event_that_does_not_exist(self):
         self.refused("'device.exploded'", events=["device.enrolled", "device.exploded"])
         self.refused("device.unenrolled", events="device.exploded")  # says which there are
+        self.assertFalse(Webhook.objects.exists())
 
     def test_formats(self):
         self.refused("no format 'xml'", format="xml")
