@@ -6,7 +6,7 @@ from mdm.accounts.models import Account, ApiKey, Membership, Role
 from mdm.accounts.services import find_api_key
 from tests.admin.base import AdminTestCase, signed_in
 from tests.factories import make_account, make_api_key, make_device, make_user
-from tests.factories.accounts import set_up_app
+from tests.mdm.sign_in.base import give_app
 
 
 class ApiKeyTest(AdminTestCase):
@@ -127,7 +127,7 @@ class AccountSettingsTest(AdminTestCase):
         self.assertEqual(client.get(response["Location"])["Location"], reverse("second_factor_required"))
 
     def test_whoever_has_two_factors_goes_on_working(self) -> None:
-        set_up_app(self.users[Role.ADMIN])
+        give_app(self.users[Role.ADMIN])
         client = self.people[Role.ADMIN]
         data = {"name": "Acme", "apple_store_country_code": "US", "requires_second_factor": "on"}
         response = client.post(self.url(Account, "change", self.account.pk), data, follow=True)

@@ -14,7 +14,7 @@ from mdm.sign_in.invitations import revoke
 from mdm.sign_in.second_factor import has_second_factor
 from tests.admin.base import AdminTestCase, signed_in
 from tests.factories import make_person_invitation, make_user
-from tests.factories.accounts import set_up_app
+from tests.mdm.sign_in.base import give_app
 
 MAIL = override_settings(EMAIL_BACKEND="django.core.mail.backends.locmem.EmailBackend")
 NO_MAIL = override_settings(EMAIL_BACKEND="django.core.mail.backends.console.EmailBackend")
@@ -170,13 +170,13 @@ class PeopleTest(AdminTestCase):
         return self.users[role].memberships.get()
 
     def test_the_list_says_who_has_a_second_factor(self) -> None:
-        set_up_app(self.users[Role.OPERATOR])
+        give_app(self.users[Role.OPERATOR])
         rows = self.client.get(self.url(Membership, "changelist")).context["cl"].result_list
         having = {row.user.email for row in rows if row.has_second_factor}
         self.assertEqual(having, {"operator@acme.example"})
 
     def test_a_persons_second_factor_can_be_removed_by_an_owner(self) -> None:
-        set_up_app(self.users[Role.OPERATOR])
+        give_app(self.users[Role.OPERATOR])
         url = self.url(Membership, "reset_second_factor", self.member(Role.OPERATOR).pk)
         self.assertContains(self.client.get(url), "really them who asks")
         self.assertEqual(self.people[Role.OPERATOR].get(reverse("admin:index")).status_code, 200)
@@ -186,7 +186,7 @@ class PeopleTest(AdminTestCase):
         self.assertEqual(self.events("member.second_factor_reset")[0].metadata, {"person": "operator@acme.example"})
 
     def test_the_second_factor_of_somebody_who_works_elsewhere_too_stays(self) -> None:
-        set_up_app(self.users[Role.OPERATOR])
+        give_app(self.users[Role.OPERATOR])
         Membership.objects.create(account=self.other_account, user=self.users[Role.OPERATOR], role=Role.READ_ONLY)
         member = self.users[Role.OPERATOR].memberships.get(account=self.account)
         page = self.client.get(self.url(Membership, "change", member.pk))
@@ -198,7 +198,7 @@ class PeopleTest(AdminTestCase):
 
     def test_an_owner_cannot_take_the_second_factor_of_whoever_runs_the_server(self) -> None:
         root = make_user(self.account, role=Role.READ_ONLY, is_superuser=True)
-        set_up_app(root)
+        give_app(root)
         url = self.url(Membership, "reset_second_factor", root.memberships.get().pk)
         self.assertContains(self.client.post(url, follow=True), "They run this server")
         self.assertTrue(has_second_factor(root))

@@ -2,7 +2,6 @@
 
 from datetime import timedelta
 
-from allauth.mfa.totp.internal.auth import TOTP, generate_totp_secret
 from django.utils import timezone
 
 from mdm.accounts.models import Account, ApiKey, Membership, PersonInvitation, Role, User
@@ -49,8 +48,3 @@ def make_person_invitation(account: Account, *, email: str = "", **fields: objec
     )
     invitation.token = token
     return invitation
-
-
-def set_up_app(user: User) -> None:
-    """An authenticator app; its codes are made where signing in is tested."""
-    TOTP.activate(user, generate_totp_secret())
